@@ -1,0 +1,237 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <absl/time/time.h>
+
+#include "libtrove/base/id.h"
+#include "libtrove/model/catalogue.h"
+#include "libtrove/model/instance.h"
+#include "libtrove/model/operation.h"
+#include "libtrove/model/quota.h"
+
+// What goes into and comes out of the Store, in domain words.
+
+namespace trove {
+
+/// A token as it is kept: by its hash alone.
+struct TokenRecord {
+  std::string hash;  ///< SHA-256 of the token, hex
+  ProjectId project_id;
+  std::string user;
+  std::vector<std::string> roles;
+  absl::Time expires_at = absl::InfiniteFuture();
+
+  friend bool operator==(const TokenRecord&, const TokenRecord&) = default;
+};
+
+/// Who asks for a change, for events and the record.
+struct Requester {
+  ProjectId project_id;
+  std::string user;
+  bool admin = false;  ///< may act on other projects' instances
+  std::string
+      request_id;  ///< of the caller's choice; empty: none. Unique for a day within a project
+  std::string
+      fingerprint;  ///< of the request's content: the same id with another one is kRequestIdReused
+};
+
+/// Everything that showing an instance takes, read by one statement.
+struct InstanceView {
+  Instance instance;
+  DatastoreVersion version;  ///< with datastore_name
+  std::optional<VolumeId> volume_id;
+  std::int64_t volume_used_bytes = 0;
+  std::optional<Endpoint> endpoint;  ///< absent until an address is assigned
+  std::optional<Operation>
+      operation;  ///< the one that holds it; without input, memory and steps except the current one
+  std::string guest_message;  ///< what the guest last said of its status
+};
+
+struct InstancePage {
+  std::vector<InstanceView> instances;  ///< by id
+  bool more = false;
+};
+
+/// A new instance, with everything it begins with, accepted in one transaction.
+struct NewInstance {
+  Instance instance;  ///< task, service, times and version are set by the store
+  GuestId guest_id;
+  VolumeId volume_id;
+  EndpointId endpoint_id;
+  Operation operation;  ///< kind, steps, input, deadline; the rest is set by the store
+  std::vector<QuotaDelta> quota;
+};
+
+/// An action on an instance that exists.
+struct NewAction {
+  InstanceId instance_id;
+  Operation operation;                   ///< kind, steps, input, deadline
+  TaskStatus task = TaskStatus::kNone;   ///< set on the instance when accepted
+  std::optional<ServiceStatus> service;  ///< set on the instance when accepted, when given
+};
+
+/// What an accepting transaction answers.
+struct Accepted {
+  InstanceView view;
+  OperationId operation_id;
+  bool repeated = false;  ///< the same request was accepted before: this is its answer
+};
+
+/// Everything that an operation's steps act on, read in one transaction.
+struct OperationTarget {
+  Instance instance;
+  DatastoreVersion version;
+  Flavor flavor;
+  Guest guest;
+  Volume volume;
+  Endpoint endpoint;
+};
+
+/// An operation that a worker has just claimed.
+struct ClaimedOperation {
+  Operation operation;  ///< whole, with input and memory
+  std::vector<Signal>
+      signals;  ///< everything that has been signalled to it and not consumed, oldest first
+  std::int64_t generation = 0;  ///< of the guest, grown by this claim
+};
+
+// What a step may change besides its operation. Applied in the same transaction, in order.
+
+/// Where the guest runs and as whom.
+struct PlaceGuest {
+  std::string placement;
+  std::string control_endpoint;
+  int uid = 0;
+};
+/// The address clients connect to. kAlreadyExists when another endpoint has this address and port.
+struct AssignEndpoint {
+  std::string address;
+  int port = 0;
+};
+/// The hash of the one-time token that the guest may enrol with, and until when. Replaces an
+/// earlier one.
+struct SetEnrolmentToken {
+  std::string hash;
+  absl::Time expires_at;
+};
+struct SetVolumeState {
+  VolumeState state = VolumeState::kPending;
+};
+struct SetTask {
+  TaskStatus task = TaskStatus::kNone;
+};
+struct SetService {
+  ServiceStatus service = ServiceStatus::kNew;
+};
+/// Records a failure that tenants see. An empty message clears it.
+struct SetFault {
+  std::string message;
+  std::string details;
+};
+/// Replaces the operation's input, so that what was sealed in it is gone.
+struct EraseInput {};
+/// The number of the server that now runs.
+struct SetRunningVersion {
+  std::string number;
+};
+/// The last word on an instance: its rows go, its ports and users are free again, and a tombstone
+/// stays for each guest (so that a late Ensure is refused) and for the instance (so that Get says
+/// it was deleted, to admins).
+struct BuryInstance {};
+
+using Effect = std::variant<PlaceGuest,
+                            AssignEndpoint,
+                            SetEnrolmentToken,
+                            SetVolumeState,
+                            SetTask,
+                            SetService,
+                            SetFault,
+                            EraseInput,
+                            SetRunningVersion,
+                            BuryInstance>;
+
+/// What the owner of an operation writes after a step: everything or nothing.
+struct OperationWrite {
+  Operation operation;  ///< state, steps, current_step, memory, reason, awaited_signal,
+                        ///< waiting_since, due_at, error, help
+  std::vector<Effect> effects;
+  std::vector<std::string> consumed_signals;  ///< names that need not be given again
+  bool release = true;  ///< give up ownership: due again at due_at, or when awaited_signal arrives
+};
+
+/// What one heartbeat changes in the store.
+struct GuestObservation {
+  GuestId guest_id;
+  std::int64_t incarnation = 0;
+  std::int64_t sequence = 0;
+  std::int64_t generation = 0;
+  ServiceStatus service = ServiceStatus::kUnknown;
+  std::string role;
+  std::int64_t term = 0;
+  int agent_api = 0;
+  std::string running_version;
+  std::int64_t volume_used_bytes = 0;
+  std::string message;
+};
+
+/// What the store keeps of a guest for a conductor that takes over its shard.
+struct GuestSummary {
+  GuestId guest_id;
+  std::int64_t incarnation = 0;
+  std::int64_t sequence = 0;
+  ServiceStatus service = ServiceStatus::kNew;
+  std::optional<absl::Time> silent_since;
+};
+
+/// A job's result on its way to its operation.
+struct JobResult {
+  GuestId guest_id;
+  JobId job_id;          ///< operation/step/attempt
+  bool final = true;     ///< false: progress only
+  std::string progress;  ///< shown as the reason for waiting
+  std::string payload;   ///< a serialized mesh.v1.JobReport
+};
+
+/// What a new guest enrols with.
+struct EnrolmentRequest {
+  GuestId guest_id;
+  std::string token_hash;
+  std::string keys_fingerprint;  ///< of all its public keys: the same token works again only with
+                                 ///< the same keys
+  std::string sealing_public_key;
+  std::string nkey_public;
+};
+
+/// What the store knows that a certificate must say.
+struct EnrolledGuest {
+  Guest guest;
+  Endpoint endpoint;
+  ProjectId project_id;
+};
+
+/// A change that watchers hear of. Written in the transaction that made the change.
+struct EventRecord {
+  EventId id;
+  std::int64_t position = 0;  ///< 0: not stamped yet
+  ProjectId project_id;
+  std::string type;      ///< `trove.instance.created`
+  std::string resource;  ///< `instances`
+  std::string resource_id;
+  std::int64_t resource_version = 0;
+  std::string data;  ///< JSON
+  absl::Time at;
+};
+
+/// Counters for operators.
+struct EngineCounts {
+  std::int64_t open_operations = 0;
+  std::int64_t held_operations = 0;
+  std::int64_t events_waiting = 0;
+};
+
+}  // namespace trove

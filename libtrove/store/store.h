@@ -1,0 +1,200 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "libtrove/base/call.h"
+#include "libtrove/base/id.h"
+#include "libtrove/store/records.h"
+
+namespace trove {
+
+/// The truth: everything that must outlive a process. An interface of whole transactions in domain
+/// words; each method is one transaction, done wholly or not at all, and durable when it returns
+/// OK. Thread-safe.
+///
+/// Reads are fast and may run on any thread. Writes wait for the disk: never call one from a thread
+/// that must not block.
+///
+/// Errors of every method: kDeadlineExceeded or kCancelled: as the call says, and a write may still
+/// have happened; kUnavailable: the store cannot be reached or is locked, try again;
+/// kResourceExhausted: the disk is full; kDataLoss: the store is damaged. Refusals carry a Reason
+/// (libtrove/model/errors.h). Time is the store's own clock.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // ---- Catalogue ----
+
+  /// Adds what is new and renews what nobody has touched; rows that an operator edited or deleted
+  /// stay as they are.
+  virtual absl::Status ImportCatalogue(const Call& call, const Catalogue& catalogue) = 0;
+  /// All datastores with all their versions, by name.
+  virtual absl::StatusOr<std::vector<Datastore>> ListDatastores(const Call& call) = 0;
+  virtual absl::StatusOr<std::vector<Flavor>> ListFlavors(const Call& call) = 0;
+
+  // ---- Tokens ----
+
+  virtual absl::Status PutToken(const Call& call, const TokenRecord& token) = 0;
+  /// kUnauthenticated: no such token, or it has ended.
+  virtual absl::StatusOr<TokenRecord> FindToken(const Call& call, const std::string& hash) = 0;
+
+  // ---- Instances, for tenants ----
+
+  /// One statement. kInstanceNotFound also when it is another project's and `project` is given, or
+  /// a system instance.
+  virtual absl::StatusOr<InstanceView> GetInstance(const Call& call,
+                                                   const std::optional<ProjectId>& project,
+                                                   const InstanceId& id) = 0;
+  /// One statement. Instances of `project` with an id greater than `after`, at most `limit` (1 to
+  /// 100), by id.
+  virtual absl::StatusOr<InstancePage> ListInstances(const Call& call,
+                                                     const ProjectId& project,
+                                                     const InstanceId& after,
+                                                     int limit) = 0;
+  /// Limits and use of every resource, in the order of kQuotaResources.
+  virtual absl::StatusOr<std::vector<Quota>> GetQuotas(const Call& call,
+                                                       const ProjectId& project) = 0;
+
+  /// Accepts a new instance: quota, rows, lock, operation, event. Errors: kQuotaExceeded names the
+  /// resources; kRequestIdReused. Sets task BUILDING and service NEW. The operation is due at once.
+  virtual absl::StatusOr<Accepted> CreateInstance(const Call& call,
+                                                  const Requester& requester,
+                                                  const NewInstance& instance) = 0;
+  /// Accepts an action: CheckActionable (model/instance_state.h) decides, under the exclusive lock.
+  /// Errors: kInstanceNotFound; kWrongState; kOperationRunning names the operation;
+  /// kRequestIdReused.
+  virtual absl::StatusOr<Accepted> BeginAction(const Call& call,
+                                               const Requester& requester,
+                                               const NewAction& action) = 0;
+  /// Accepts a delete in every state. Whatever holds the instance becomes CANCELLING and then
+  /// CANCELLED without undo, its lock moves, the guest's generation grows, the quota is given back.
+  /// When a delete is already under way, that one is the answer (repeated). Errors:
+  /// kInstanceNotFound.
+  virtual absl::StatusOr<Accepted> BeginDelete(const Call& call,
+                                               const Requester& requester,
+                                               const NewAction& action) = 0;
+  /// Errors: kInstanceNotFound.
+  virtual absl::StatusOr<InstanceView> RenameInstance(const Call& call,
+                                                      const Requester& requester,
+                                                      const InstanceId& id,
+                                                      const std::string& name) = 0;
+
+  // ---- Operations ----
+
+  /// kOperationNotFound also when it is another project's and `project` is given. Without input and
+  /// memory.
+  virtual absl::StatusOr<Operation> GetOperation(const Call& call,
+                                                 const std::optional<ProjectId>& project,
+                                                 const OperationId& id) = 0;
+
+  /// Registers a process as a worker with a lease of `lease` from now; or renews it. kAborted
+  /// (kStaleOwner) when the lease had ended and the operations it held may be somebody else's: the
+  /// process drops what it does and takes a new id.
+  virtual absl::Status RenewWorker(const Call& call,
+                                   const WorkerId& worker,
+                                   absl::Duration lease) = 0;
+  /// Ends a worker's lease and releases what it holds, so that others go on at once.
+  virtual absl::Status ReleaseWorker(const Call& call, const WorkerId& worker) = 0;
+
+  /// Claims up to `limit` operations that are due and that no live worker holds, oldest due first,
+  /// and grows the generation of each one's guest. An empty answer says when the next one is due at
+  /// the earliest (`next_due`).
+  struct Claims {
+    std::vector<ClaimedOperation> operations;
+    absl::Time next_due = absl::InfiniteFuture();
+  };
+  virtual absl::StatusOr<Claims> ClaimDue(const Call& call, const WorkerId& worker, int limit) = 0;
+
+  /// Everything an operation acts on.
+  virtual absl::StatusOr<OperationTarget> LoadTarget(const Call& call, const OperationId& id) = 0;
+
+  /// Writes a step's outcome, when `worker` still holds the operation and its lease lives. When the
+  /// operation ends, its lock is released in the same transaction. A signal that is awaited and has
+  /// already arrived makes it due at once. Returns the operation's new version. Errors: kAborted
+  /// (kStaleOwner): not the owner any more, nothing was written.
+  virtual absl::StatusOr<std::int64_t> WriteOperation(const Call& call,
+                                                      const WorkerId& worker,
+                                                      const OperationWrite& write) = 0;
+
+  /// Tells an operation that something happened; it becomes due when it waits for that. Unknown and
+  /// ended operations are not an error. The same name replaces the earlier payload.
+  virtual absl::Status PostSignal(const Call& call,
+                                  const OperationId& id,
+                                  const Signal& signal) = 0;
+
+  virtual absl::StatusOr<EngineCounts> CountEngine(const Call& call, const WorkerId& worker) = 0;
+
+  /// Whether this guest was removed for good: a late Ensure must be refused.
+  virtual absl::StatusOr<bool> IsBuried(const Call& call, const GuestId& guest) = 0;
+  /// Every guest that has a placement with this prefix: what a provisioner compares with its host.
+  virtual absl::StatusOr<std::vector<Guest>> ListGuests(const Call& call,
+                                                        const std::string& placement_prefix) = 0;
+
+  // ---- Guests, for the conductor ----
+
+  /// Trades a one-time token for membership. Sets enrolled_at and the guest's public keys, posts
+  /// the signal `guest.enrolled` to the operation that holds its instance. Errors:
+  /// kUnauthenticated.
+  virtual absl::StatusOr<EnrolledGuest> EnrolGuest(const Call& call,
+                                                   const EnrolmentRequest& request) = 0;
+
+  /// Claims shards (0 to 63) of guests that no live worker judges, up to a fair share among
+  /// `conductors` live ones, and renews those held. Returns what is held now. The worker must be
+  /// registered (RenewWorker).
+  virtual absl::StatusOr<std::vector<int>> ClaimShards(const Call& call,
+                                                       const WorkerId& worker) = 0;
+  /// The guests of these shards, as a new holder must know them.
+  virtual absl::StatusOr<std::vector<GuestSummary>> ListShard(const Call& call,
+                                                              const std::vector<int>& shards) = 0;
+  /// Writes what heartbeats changed, one transaction for all. An observation older than what is
+  /// stored (incarnation, then sequence) and one of an unknown guest are skipped. Clears
+  /// silent_since. While the instance waits for a restart the stored service status stays. Posts
+  /// the signal `guest.connected` when the incarnation is new, and `guest.status` when the status
+  /// changed, to the operation that holds the instance. Returns the operations that became due.
+  virtual absl::StatusOr<std::vector<OperationId>> RecordObservations(
+      const Call& call, const std::vector<GuestObservation>& observations) = 0;
+  /// Stores that these guests have not been heard since the times given.
+  virtual absl::Status RecordSilence(const Call& call,
+                                     const std::vector<std::pair<GuestId, absl::Time>>& silent) = 0;
+  /// Hands a job's report to its operation: a final one as signal `job:<job id>`, progress as the
+  /// reason for waiting. Returns the operation when it became due. A report of a guest that the
+  /// operation does not act on is kPermissionDenied: a guest speaks for itself alone.
+  virtual absl::StatusOr<std::optional<OperationId>> RecordJobResult(const Call& call,
+                                                                     const JobResult& result) = 0;
+
+  // ---- Events ----
+
+  /// Takes or renews a named lease for this worker. False: somebody else has it.
+  virtual absl::StatusOr<bool> HoldLease(const Call& call,
+                                         const std::string& name,
+                                         const WorkerId& worker,
+                                         absl::Duration lease) = 0;
+  /// Stamps committed events with positions, when `worker` holds the lease `events`, and returns up
+  /// to `limit` that wait to be published, by position. Errors: kAborted (kStaleOwner).
+  virtual absl::StatusOr<std::vector<EventRecord>> StampEvents(const Call& call,
+                                                               const WorkerId& worker,
+                                                               int limit) = 0;
+  /// These and all before need not be returned again. Events are kept 7 days.
+  virtual absl::Status MarkPublished(const Call& call,
+                                     const WorkerId& worker,
+                                     std::int64_t position) = 0;
+  /// Stamped events after `position`, of `project` when given, by position.
+  virtual absl::StatusOr<std::vector<EventRecord>> ReadEvents(
+      const Call& call,
+      const std::optional<ProjectId>& project,
+      std::int64_t position,
+      int limit) = 0;
+};
+
+/// The shard of a guest, 0 to 63.
+int ShardOf(const GuestId& guest);
+
+}  // namespace trove
