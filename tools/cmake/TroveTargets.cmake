@@ -53,10 +53,16 @@ target_precompile_headers(trove_test_pch PRIVATE
 
 include(Catch)
 
-# trove_add_test(<name> LABEL unit|integration|e2e SOURCES a.cc … LINK lib … [TIMEOUT seconds])
-# One executable; each TEST_CASE is one ctest test.
+# All tests of one label, for building them alone: ninja trove_unit_tests
+foreach(label unit integration e2e)
+  add_custom_target(trove_${label}_tests)
+endforeach()
+
+# trove_add_test(<name> LABEL unit|integration|e2e SOURCES a.cc … LINK lib … [TIMEOUT seconds] [SERIAL])
+# One executable; each TEST_CASE is one ctest test. SERIAL: it measures time or loads the machine,
+# so that no other test runs beside it. A name that selects no test case fails (NoTests).
 function(trove_add_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "SOURCES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "SERIAL" "LABEL;TIMEOUT" "SOURCES;LINK")
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -64,10 +70,11 @@ function(trove_add_test name)
   target_link_libraries(${name} PRIVATE trove::options trove_test_main ${arg_LINK})
   target_precompile_headers(${name} REUSE_FROM trove_test_pch)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/test)
+  add_dependencies(trove_${arg_LABEL}_tests ${name})
   catch_discover_tests(${name}
     TEST_PREFIX "${name}: "
-    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT}
-    DISCOVERY_MODE PRE_TEST)
+    EXTRA_ARGS --warn NoTests
+    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${arg_SERIAL})
 endfunction()
 
 # trove_proto_library(<name> PROTOS a.proto … [GRPC_PROTOS b.proto …] [LINK lib …])
