@@ -1,0 +1,104 @@
+#include "test/unit/gateway/raw_http.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+
+#include <absl/time/clock.h>
+
+namespace trove::gateway {
+namespace {
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) {
+    return static_cast<char>(std::tolower(c));
+  });
+  return lower;
+}
+
+}  // namespace
+
+std::string RawResponse::Header(std::string_view name) const {
+  const std::string wanted = "\r\n" + Lower(name) + ": ";
+  const std::size_t at = Lower(header).find(wanted);
+  if (at == std::string::npos) return "";
+  const std::size_t begin = at + wanted.size();
+  return header.substr(begin, header.find("\r\n", begin) - begin);
+}
+
+RawClient::RawClient(int port) {
+  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0)
+    socket_ = std::move(fd);
+}
+
+bool RawClient::Send(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent <= 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return true;
+}
+
+bool RawClient::Read(absl::Time deadline) {
+  if (closed_) return false;
+  pollfd waiting{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+  const auto left = absl::ToInt64Milliseconds(deadline - absl::Now());
+  if (left <= 0 || ::poll(&waiting, 1, static_cast<int>(left)) <= 0) return false;
+  char bytes[16384];
+  const ssize_t count = ::recv(socket_.get(), bytes, sizeof(bytes), 0);
+  if (count <= 0) {
+    closed_ = true;
+    return false;
+  }
+  buffer_.append(bytes, static_cast<std::size_t>(count));
+  return true;
+}
+
+RawResponse RawClient::Receive(Body body, absl::Duration within) {
+  const absl::Time deadline = absl::Now() + within;
+  RawResponse response;
+  std::size_t end = 0;
+  while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) {
+    if (!Read(deadline)) return response;
+  }
+  response.header = buffer_.substr(0, end + 2);
+  buffer_.erase(0, end + 4);
+  const std::string length = response.Header("Content-Length");
+  const std::size_t size =
+      length.empty() || body == Body::kNone ? 0 : std::strtoul(length.c_str(), nullptr, 10);
+  while (buffer_.size() < size) {
+    if (!Read(deadline)) return response;
+  }
+  response.body = buffer_.substr(0, size);
+  buffer_.erase(0, size);
+  response.status = std::atoi(response.header.substr(response.header.find(' ') + 1, 3).c_str());
+  return response;
+}
+
+bool RawClient::Closed(absl::Duration within) {
+  const absl::Time deadline = absl::Now() + within;
+  while (Read(deadline))
+    buffer_.clear();
+  return closed_;
+}
+
+RawResponse Exchange(int port, std::string_view request) {
+  RawClient client(port);
+  if (!client.connected()) return {};
+  client.Send(request);
+  return client.Receive();
+}
+
+}  // namespace trove::gateway

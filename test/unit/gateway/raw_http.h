@@ -1,0 +1,52 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <absl/time/time.h>
+
+#include "libtrove/base/unique_fd.h"
+
+namespace trove::gateway {
+
+/// An answer as it stood on the wire.
+struct RawResponse {
+  int status = 0;      ///< 0: no answer
+  std::string header;  ///< the status line and all headers
+  std::string body;
+
+  /// Value of a header, whatever its case; empty when there is none.
+  std::string Header(std::string_view name) const;
+};
+
+/// A client that sends exactly the bytes it is told to, to a server on 127.0.0.1.
+class RawClient {
+ public:
+  explicit RawClient(int port);
+
+  bool connected() const { return static_cast<bool>(socket_); }
+
+  /// False when the server has closed.
+  bool Send(std::string_view bytes);
+
+  /// The next answer; status 0 when the server closes or says nothing for `within`. `head` is what
+  /// an answer to HEAD needs: no body is read.
+  enum class Body { kRead, kNone };
+  RawResponse Receive(Body body = Body::kRead, absl::Duration within = absl::Seconds(10));
+
+  /// Whether the server closes the connection within `within`; what it sends is thrown away.
+  bool Closed(absl::Duration within = absl::Seconds(10));
+
+ private:
+  // More bytes, into buffer_. False: closed, or nothing came in time.
+  bool Read(absl::Time deadline);
+
+  UniqueFd socket_;
+  std::string buffer_;
+  bool closed_ = false;
+};
+
+/// One request on a connection of its own.
+RawResponse Exchange(int port, std::string_view request);
+
+}  // namespace trove::gateway
