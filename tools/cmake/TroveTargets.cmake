@@ -77,11 +77,14 @@ function(trove_add_test name)
     PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${arg_SERIAL})
 endfunction()
 
-# trove_proto_library(<name> PROTOS a.proto … [GRPC_PROTOS b.proto …] [LINK lib …])
-# Paths are relative to protos/. Files with a service go under GRPC_PROTOS.
+# trove_proto_library(<name> PROTOS a.proto … [GRPC_PROTOS b.proto …] [LINK lib …] [ROOT folder])
+# Paths are relative to protos/, or to ROOT. Files with a service go under GRPC_PROTOS.
 function(trove_proto_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PROTOS;GRPC_PROTOS;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "ROOT" "PROTOS;GRPC_PROTOS;LINK")
   set(root ${PROJECT_SOURCE_DIR}/protos)
+  if(arg_ROOT)
+    set(root ${arg_ROOT})
+  endif()
   set(out ${PROJECT_BINARY_DIR}/gen)
   file(MAKE_DIRECTORY ${out})
   set(sources)
