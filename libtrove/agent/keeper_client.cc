@@ -67,10 +67,13 @@ absl::StatusOr<UniqueFd> Connect(const Call& call, const std::string& path) {
 
 absl::StatusOr<std::variant<Reply, Event>> Receive(const Call& call, int socket) {
   std::vector<char> frame(kMaxFrameBytes);
+  bool reset = false;
   while (true) {
     TROVE_RETURN_IF_ERROR(WaitFor(call, socket, POLLIN));
     const ssize_t got = ::recv(socket, frame.data(), frame.size(), MSG_TRUNC);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    // Said once when the keeper closed before it had read our frame; its answer comes after it.
+    if (got < 0 && errno == ECONNRESET && !std::exchange(reset, true)) continue;
     if (got == 0 || (got < 0 && errno == ECONNRESET))
       return absl::UnavailableError("the keeper is gone");
     if (got < 0) return ErrnoStatus(errno, "receive from the keeper");
