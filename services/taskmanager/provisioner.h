@@ -120,8 +120,9 @@ class Provisioner {
                                const GuestRef& guest,
                                const GuestPlace& place) = 0;
 
-  /// Gives port and uid back. Only after Remove and RemoveVolume; what somebody else has claimed
-  /// since stays theirs.
+  /// Gives back the port and uid of `place`, and whatever else was claimed for this guest: a place
+  /// that was chosen and never stored is known here alone, and `place` is empty then. Only after
+  /// Remove and RemoveVolume; what somebody else has claimed since stays theirs.
   virtual absl::Status Release(const Call& call,
                                const GuestRef& guest,
                                const GuestPlace& place) = 0;
@@ -153,7 +154,8 @@ class Provisioner {
   virtual absl::Status Resize(const Call& call, const GuestRef& guest, const Flavor& flavor) = 0;
 
   /// Ends every process of the guest, by force if need be, and removes its files but not its
-  /// volume. Leaves a tombstone: a later Ensure of this guest is refused whatever its generation.
+  /// volume. Leaves a tombstone, also for a guest that was never here: a later Place, EnsureVolume
+  /// or Ensure of it is refused whatever its generation.
   virtual absl::Status Remove(const Call& call, const GuestRef& guest) = 0;
 
   /// Every guest of this mesh on this host, remains of half-made ones included, tombstones not.

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "libtrove/base/backoff.h"
+#include "libtrove/store/records.h"
+#include "services/taskmanager/step_context.h"
+
+namespace trove::taskmanager {
+
+// What a step says when it returns. It never blocks to wait: it says what it waits for, and is run
+// again from its beginning when that has come.
+
+/// A list of effects: Effects(SetTask{…}, SetService{…}).
+template <typename... Each>
+std::vector<Effect> Effects(Each... each) {
+  std::vector<Effect> effects;
+  effects.reserve(sizeof...(each));
+  (effects.emplace_back(std::move(each)), ...);
+  return effects;
+}
+
+/// The step is done for good. `effects` are applied in the transaction that says so.
+struct Done {
+  std::vector<Effect> effects;
+};
+
+/// It did not work this time. Counts as an attempt.
+struct RetryAfter {
+  std::string why;
+  std::optional<absl::Duration> delay;  ///< absent: as the step's backoff says
+};
+
+/// It is under way elsewhere. Does not count as an attempt.
+struct WaitFor {
+  std::string why;              ///< shown: what it waits for, in words
+  std::string signal;           ///< wakes it early; empty: time alone
+  absl::Duration at_most;       ///< and then it looks again
+  std::vector<Effect> effects;  ///< applied in the transaction that records the wait
+};
+
+/// It will never work.
+struct Fail {
+  std::string why;
+  std::string help;  ///< what a human can do; may be empty
+};
+
+using Outcome = std::variant<Done, RetryAfter, WaitFor, Fail>;
+
+/// The outcome of a call that returned this error. What only a person or a new request can mend
+/// (kInvalidArgument, kFailedPrecondition, kUnimplemented, kDataLoss, kPermissionDenied) fails;
+/// everything else is tried again. So is kAborted: whoever has lost the operation learns it from
+/// the store when the retry is recorded, and whoever has not gets a higher generation by it.
+Outcome OutcomeOf(const absl::Status& error);
+
+/// One step of a workflow. `run` and `undo` may be called again at any moment, by another process
+/// too: after a crash, a step is run again without having said anything. So each is idempotent,
+/// carries the generation with what it does to a guest, and says beside its definition why doing it
+/// twice is safe.
+struct Step {
+  std::string name;
+  std::function<Outcome(StepContext&)> run;
+
+  /// Takes back what `run` did, also half of it. Null: nothing to take back.
+  std::function<Outcome(StepContext&)> undo;
+
+  absl::Duration limit = absl::Minutes(5);  ///< from its first start, waits and retries included
+  absl::Duration run_limit = absl::Seconds(30);  ///< of one call of `run` or `undo`
+  int attempts = 10;                             ///< of `run`, and again of `undo`
+  BackoffPolicy backoff;
+};
+
+/// How an operation failed, for Workflow::on_failed.
+struct Failure {
+  std::string step;  ///< empty: before the first one
+  std::string why;
+  bool timed_out = false;
+};
+
+/// A named, versioned list of steps. A list that a release has shipped is never changed: a changed
+/// one gets a new version, and operations begun with the old one finish with it.
+struct Workflow {
+  std::string kind;  ///< `instance.create`
+  int version = 1;
+  std::vector<Step> steps;
+
+  /// Of an operation that was accepted without one.
+  absl::Duration deadline = absl::Minutes(10);
+
+  /// What the instance shows once the operation has ended as FAILED, after everything was undone.
+  std::function<std::vector<Effect>(const Failure&)> on_failed;
+
+  /// What a human can do then, where the failing step does not say.
+  std::string help;
+};
+
+/// Every workflow of this release, old versions included.
+class Workflows {
+ public:
+  explicit Workflows(std::vector<Workflow> workflows);
+
+  /// Null: unknown.
+  const Workflow* Find(std::string_view kind, int version) const;
+
+ private:
+  std::map<std::pair<std::string, int>, Workflow> workflows_;
+};
+
+}  // namespace trove::taskmanager
