@@ -105,14 +105,14 @@ absl::StatusOr<std::string> NatsAuthority::AccountJwt(
 }
 
 absl::StatusOr<std::map<std::string, std::string>> NatsAuthority::AccountJwts(
-    absl::Time now) const {
+    absl::Time made_at) const {
   NatsAccountClaims system;
   system.name = "system";
   system.account = system_key.public_key();
   system.jetstream = false;
   std::map<std::string, std::string> jwts;
-  TROVE_ASSIGN_OR_RETURN(jwts[system.account], MakeNatsAccountJwt(operator_key, system, now));
-  TROVE_ASSIGN_OR_RETURN(jwts[account_key.public_key()], AccountJwt(now));
+  TROVE_ASSIGN_OR_RETURN(jwts[system.account], MakeNatsAccountJwt(operator_key, system, made_at));
+  TROVE_ASSIGN_OR_RETURN(jwts[account_key.public_key()], AccountJwt(made_at));
   return jwts;
 }
 

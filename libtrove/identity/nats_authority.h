@@ -67,8 +67,10 @@ struct NatsAuthority {
   absl::StatusOr<std::string> AccountJwt(absl::Time now,
                                          std::map<std::string, absl::Time> revocations = {}) const;
 
-  /// Both accounts by public key, as NatsServerConfig::accounts wants them.
-  absl::StatusOr<std::map<std::string, std::string>> AccountJwts(absl::Time now) const;
+  /// Both accounts by public key, as NatsServerConfig::accounts wants them. `made_at` is when the
+  /// mesh was made and the same at each start: of the JWT it finds here and the one it has stored
+  /// the server keeps that which was issued later, so a fresh one would undo every revocation.
+  absl::StatusOr<std::map<std::string, std::string>> AccountJwts(absl::Time made_at) const;
 
   absl::StatusOr<NatsUserIssuer> UserIssuer() const;
 

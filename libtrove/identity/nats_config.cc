@@ -42,6 +42,7 @@ std::string NatsServerConfigText(const NatsServerConfig& config) {
        << "  type: full\n"
        << "  dir: " << Quoted(config.accounts_directory) << "\n"
        << "  allow_delete: false\n"
+       << "  timeout: \"1s\"\n"  // how long a user of an unknown account is kept waiting
        << "  interval: \"2m\"\n"
        << "}\n"
        << "resolver_preload {\n";
