@@ -7,7 +7,7 @@ namespace trove {
 
 absl::Duration BackoffDelay(const BackoffPolicy& policy, int attempt) {
   absl::Duration whole = policy.first;
-  for (int i = 0; i < attempt && whole < policy.most; ++i)
+  for (int i = 0; i < attempt && whole < policy.most && whole > absl::ZeroDuration(); ++i)
     whole *= 2;
   whole = std::min(whole, policy.most);
   thread_local std::minstd_rand generator(std::random_device{}());

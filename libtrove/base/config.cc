@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -14,6 +13,7 @@
 #include <CLI/CLI.hpp>
 #include <yaml-cpp/yaml.h>
 
+#include "libtrove/base/files.h"
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
 
@@ -40,11 +40,15 @@ std::string Join(const std::vector<std::string>& words) {
   return text;
 }
 
-std::string Scalar(const YAML::Node& node) {
-  if (!node.IsSequence()) return node.as<std::string>();
+// The text of a plain value, or of a list of plain values joined by commas.
+absl::StatusOr<std::string> TextOf(const YAML::Node& node) {
+  if (node.IsScalar()) return node.Scalar();
+  if (!node.IsSequence()) return absl::InvalidArgumentError("must be a value or a list of values");
   std::vector<std::string> words;
-  for (const YAML::Node& word : node)
-    words.push_back(word.as<std::string>());
+  for (const YAML::Node& word : node) {
+    if (!word.IsScalar()) return absl::InvalidArgumentError("must be a list of plain values");
+    words.push_back(word.Scalar());
+  }
   return Join(words);
 }
 
@@ -127,19 +131,25 @@ absl::Status ConfigLoader::Set(const Entry& entry,
 }
 
 absl::Status ConfigLoader::ReadYaml(const std::string& path) const {
-  if (!std::filesystem::exists(path)) return absl::NotFoundError("no configuration file " + path);
+  TROVE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   try {
-    const YAML::Node root = YAML::LoadFile(path);
+    const YAML::Node root = YAML::Load(text);
+    if (!root.IsNull() && !root.IsMap())
+      return absl::InvalidArgumentError(path + ": must be a map of sections");
     for (const std::string& section : {std::string("common"), service_}) {
-      if (!root[section]) continue;
-      for (const auto& item : root[section]) {
+      const YAML::Node settings = root[section];
+      if (!settings.IsDefined() || settings.IsNull()) continue;
+      if (!settings.IsMap())
+        return absl::InvalidArgumentError(path + ": " + section + " must be a map of settings");
+      for (const auto& item : settings) {
         const auto key = item.first.as<std::string>();
-        const Entry* entry = Find(key);
-        if (entry != nullptr) {
-          TROVE_RETURN_IF_ERROR(
-              Set(*entry, Scalar(item.second), path + ": " + section + "." + key));
+        const std::string origin = path + ": " + section + "." + key;
+        if (const Entry* entry = Find(key)) {
+          const absl::StatusOr<std::string> value = TextOf(item.second);
+          if (!value.ok()) return Annotate(value.status(), origin);
+          TROVE_RETURN_IF_ERROR(Set(*entry, *value, origin));
         } else if (section == service_) {
-          return absl::InvalidArgumentError(path + ": " + section + " has no setting " + key);
+          return absl::InvalidArgumentError(origin + ": there is no such setting");
         }
       }
     }

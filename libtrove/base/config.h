@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -31,8 +30,9 @@ class ConfigLoader {
 
   /// Reads everything. False: --help or --print-config was asked for and printed, and there is
   /// nothing to run. Errors: kInvalidArgument: an unknown key in the service's section, an unknown
-  /// flag, or a value of the wrong type; kNotFound: the file named by --config or
-  /// TROVE_<SERVICE>_CONFIG is missing.
+  /// flag, or a value that is absent or of the wrong type; kNotFound: the file named by --config or
+  /// TROVE_<SERVICE>_CONFIG is missing. An unknown variable TROVE_<SERVICE>_… is no error: others
+  /// set such names too (Kubernetes, for a Service called trove-api).
   absl::StatusOr<bool> Load(int argc, const char* const* argv);
 
  private:

@@ -1,18 +1,36 @@
 #include "libtrove/base/executor.h"
 
-#include <algorithm>
+#include <exception>
 #include <utility>
 
 #include <pthread.h>
 
-namespace trove {
+#include "libtrove/base/check.h"
+#include "libtrove/base/log.h"
 
-Executor::Executor(std::string name, int threads, std::size_t capacity) : capacity_(capacity) {
-  name.resize(std::min<std::size_t>(name.size(), 15));
+namespace trove {
+namespace {
+
+constexpr std::size_t kThreadNameLength = 15;  // the kernel's limit
+
+// Bounds each wait, so that a wake-up that got lost costs a minute and not the process; whoever
+// waits looks again.
+absl::Time WaitLimit() {
+  return absl::Now() + absl::Minutes(1);
+}
+
+}  // namespace
+
+Executor::Executor(std::string name, int threads, std::size_t capacity) noexcept
+    : name_(std::move(name)),
+      capacity_(capacity),
+      running_(static_cast<std::size_t>(threads)),
+      idle_(running_) {
+  TROVE_CHECK(threads > 0);
   threads_.reserve(static_cast<std::size_t>(threads));
   for (int i = 0; i < threads; ++i) {
     threads_.emplace_back([this] { Run(); });
-    pthread_setname_np(threads_.back().native_handle(), name.c_str());
+    pthread_setname_np(threads_.back().native_handle(), name_.substr(0, kThreadNameLength).c_str());
   }
 }
 
@@ -24,7 +42,9 @@ absl::Status Executor::Submit(Task task) {
   {
     const MutexLock lock(mutex_);
     if (draining_) return absl::UnavailableError("the process is stopping");
-    if (queue_.size() >= capacity_) return absl::ResourceExhaustedError("too much work is queued");
+    // A task for which a thread is idle does not wait, it only has not been fetched yet.
+    if (queue_.size() >= capacity_ + idle_)
+      return absl::ResourceExhaustedError("too much work is queued");
     queue_.push_back(std::move(task));
   }
   changed_.NotifyOne();
@@ -32,13 +52,10 @@ absl::Status Executor::Submit(Task task) {
 }
 
 void Executor::Drain() {
-  {
-    const MutexLock lock(mutex_);
-    draining_ = true;
-  }
+  const MutexLock lock(mutex_);
+  draining_ = true;
   changed_.NotifyAll();
-  for (std::jthread& thread : threads_) {
-    if (thread.joinable()) thread.join();
+  while (!changed_.WaitUntil(mutex_, WaitLimit(), [this] { return running_ == 0; })) {
   }
 }
 
@@ -52,17 +69,30 @@ void Executor::Run() {
     Task task;
     {
       const MutexLock lock(mutex_);
-      // Bounded only so that a lost wake-up could never hang it; the loop waits again.
-      changed_.WaitUntil(
-          mutex_, absl::Now() + absl::Minutes(1), [this] { return draining_ || !queue_.empty(); });
+      changed_.WaitUntil(mutex_, WaitLimit(), [this] { return draining_ || !queue_.empty(); });
       if (queue_.empty()) {
-        if (draining_) return;
-        continue;
+        if (!draining_) continue;
+        --running_;
+        changed_.NotifyAll();
+        return;
       }
       task = std::move(queue_.front());
       queue_.pop_front();
+      --idle_;
     }
+    RunTask(task);
+    const MutexLock lock(mutex_);
+    ++idle_;
+  }
+}
+
+void Executor::RunTask(const Task& task) const {
+  try {
     task();
+  } catch (const std::exception& error) {
+    Log().Error("a task threw", {{"executor", name_}, {"error", error.what()}});
+  } catch (...) {
+    Log().Error("a task threw", {{"executor", name_}});
   }
 }
 

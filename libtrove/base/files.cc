@@ -82,9 +82,28 @@ absl::Status WriteFileAtomically(const std::filesystem::path& path,
 
 absl::Status MakeDirectory(const std::filesystem::path& path, mode_t mode) {
   std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) return ErrnoStatus(error.value(), "create folder " + path.string());
+  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
+  if (error) return ErrnoStatus(error.value(), "create folder " + path.parent_path().string());
+  // Closed to others until it has its mode.
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+    return ErrnoStatus(errno, "create folder " + path.string());
+  if (!std::filesystem::is_directory(path, error))
+    return ErrnoStatus(ENOTDIR, "create folder " + path.string());
   if (::chmod(path.c_str(), mode) != 0) return ErrnoStatus(errno, "chmod " + path.string());
+  return absl::OkStatus();
+}
+
+absl::Status MakePrivateDirectory(const std::filesystem::path& path) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+    return ErrnoStatus(errno, "create folder " + path.string());
+  // Checked and changed through one descriptor: nobody can put another thing there in between.
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat found {};
+  if (!fd || ::fstat(fd.get(), &found) != 0 || found.st_uid != ::geteuid()) {
+    return absl::PermissionDeniedError(path.string() + " is there and is not a folder of user " +
+                                       std::to_string(::geteuid()));
+  }
+  if (::fchmod(fd.get(), 0700) != 0) return ErrnoStatus(errno, "chmod " + path.string());
   return absl::OkStatus();
 }
 

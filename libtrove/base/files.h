@@ -19,14 +19,20 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path,
 
 /// Replaces `path` by a file with this content and `mode`, whole or not at all, also across a power
 /// cut: written beside, fsynced, renamed, and the folder fsynced. A failure leaves the old file and
-/// no other.
+/// no other; only when the last step fails (fsync of the folder) the new one stands and a power cut
+/// may still undo it. A link at `path` is replaced, not followed.
 absl::Status WriteFileAtomically(const std::filesystem::path& path,
                                  std::string_view content,
                                  mode_t mode);
 
-/// Makes `path` and what is missing above it, and gives `path` itself exactly `mode` also when it
-/// was there.
+/// Makes `path` and what is missing above it (under the umask), and gives `path` itself exactly
+/// `mode` also when it was there. In a folder where others may write (/tmp) use
+/// MakePrivateDirectory.
 absl::Status MakeDirectory(const std::filesystem::path& path, mode_t mode);
+
+/// Makes `path` in a folder that must exist, with mode 0700. Errors: kPermissionDenied: something
+/// is there that is a link, no folder, or not this user's own; else as ErrnoStatus.
+absl::Status MakePrivateDirectory(const std::filesystem::path& path);
 
 /// Removes a tree; a missing one is fine.
 absl::Status RemoveTree(const std::filesystem::path& path);

@@ -1,6 +1,7 @@
 #include "libtrove/base/log.h"
 
 #include <atomic>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -15,63 +16,94 @@ namespace {
 
 std::atomic<LogLevel> g_level{LogLevel::kInfo};  // NOLINT: the process has one stderr and one level
 
+// The length of the UTF-8 sequence at the start of `text` (not empty), 0 when there is none
+// (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF).
+std::size_t Utf8Length(std::string_view text) {
+  const auto byte = [text](std::size_t i) {
+    return static_cast<unsigned char>(text[i]);
+  };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  const std::size_t length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  if (text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  const bool overlong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xf0 && byte(1) < 0x90);
+  const bool surrogate = first == 0xed && byte(1) >= 0xa0;
+  const bool beyond = first == 0xf4 && byte(1) >= 0x90;
+  return overlong || surrogate || beyond ? 0 : length;
+}
+
 void AppendJsonString(std::string& out, std::string_view text) {
   out += '"';
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          char escaped[8];
-          std::snprintf(escaped, sizeof(escaped), "\\u%04x", static_cast<unsigned>(c));
-          out += escaped;
-        } else {
-          out += c;
-        }
+  while (!text.empty()) {
+    const std::size_t length = Utf8Length(text);
+    const char c = text.front();
+    if (length == 0) {
+      out += "\\ufffd";
+    } else if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (length == 1 && static_cast<unsigned char>(c) < 0x20) {
+      char escaped[8];
+      std::snprintf(escaped, sizeof(escaped), "\\u%04x", static_cast<unsigned>(c));
+      out += escaped;
+    } else {
+      out += text.substr(0, length);
     }
+    text.remove_prefix(length == 0 ? 1 : length);
   }
   out += '"';
+}
+
+void AppendJson(std::string& out, const std::string& text) {
+  AppendJsonString(out, text);
+}
+void AppendJson(std::string& out, bool flag) {
+  out += flag ? "true" : "false";
+}
+void AppendJson(std::string& out, std::int64_t number) {
+  out += std::to_string(number);
+}
+void AppendJson(std::string& out, std::uint64_t number) {
+  out += std::to_string(number);
+}
+void AppendJson(std::string& out, double number) {
+  if (!std::isfinite(number)) {
+    out += "null";
+    return;
+  }
+  char text[32];
+  const auto [end, error] = std::to_chars(text, text + sizeof(text), number);
+  out.append(text, end);
 }
 
 void AppendField(std::string& out, std::string_view key, const LogValue& value) {
   out += ',';
   AppendJsonString(out, key);
   out += ':';
-  if (const auto* text = std::get_if<std::string>(&value.value())) {
-    AppendJsonString(out, *text);
-  } else if (const auto* flag = std::get_if<bool>(&value.value())) {
-    out += *flag ? "true" : "false";
-  } else if (const auto* number = std::get_if<std::int64_t>(&value.value())) {
-    out += std::to_string(*number);
-  } else {
-    const double real = std::get<double>(value.value());
-    out += std::isfinite(real) ? std::to_string(real) : "null";
-  }
+  std::visit([&out](const auto& held) { AppendJson(out, held); }, value.value());
 }
 
 // The service's name, already as a JSON field. Set once in main, before there are threads.
 std::string& ServiceField() {
-  static std::string field;
+  static auto& field = *new std::string;  // never destroyed, as Sink
   return field;
 }
 
+// Never destroyed: a thread may log while the process exits.
 spdlog::logger& Sink() {
-  static const std::shared_ptr<spdlog::logger> logger = [] {
-    auto made = std::make_shared<spdlog::logger>("trove",
-                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  static spdlog::logger& logger = []() -> spdlog::logger& {
+    auto* made = new spdlog::logger("trove", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_pattern("%v");
     made->set_level(spdlog::level::trace);
-    return made;
+    return *made;
   }();
-  return *logger;
+  return logger;
 }
 
 constexpr std::string_view kNames[] = {"debug", "info", "warning", "error"};

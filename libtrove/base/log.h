@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -11,39 +12,35 @@
 
 namespace trove {
 
-/// A value beside a log line. No secret converts to it.
+/// A value beside a log line. No secret and no pointer converts to it.
 class LogValue {
  public:
-  LogValue(std::string_view text)
-      : value_(std::string(text)) {}  // NOLINT(google-explicit-constructor): reads as a value
-  LogValue(const std::string& text) : value_(text) {}  // NOLINT(google-explicit-constructor): same
-  LogValue(const char* text)
-      : value_(std::string(text)) {}                    // NOLINT(google-explicit-constructor): same
-  LogValue(bool value) : value_(value) {}               // NOLINT(google-explicit-constructor): same
-  LogValue(int value) : value_(std::int64_t{value}) {}  // NOLINT(google-explicit-constructor): same
-  LogValue(long value)
-      : value_(std::int64_t{value}) {}  // NOLINT(google-explicit-constructor): same
-  LogValue(unsigned long value)
-      : value_(static_cast<std::int64_t>(value)) {}  // NOLINT(google-explicit-constructor): same
-  LogValue(unsigned value)
-      : value_(std::int64_t{value}) {}       // NOLINT(google-explicit-constructor): same
-  LogValue(double value) : value_(value) {}  // NOLINT(google-explicit-constructor): same
-  LogValue(const absl::Status& status)
-      : value_(status.ToString()) {}  // NOLINT(google-explicit-constructor): same
+  // NOLINTBEGIN(google-explicit-constructor): a field reads {"bytes", n}
+  LogValue(std::string_view text) : value_(std::string(text)) {}
+  LogValue(const std::string& text) : value_(text) {}
+  LogValue(const char* text) : value_(std::string(text)) {}
+  LogValue(std::same_as<bool> auto value) : value_(value) {}
+  LogValue(std::signed_integral auto value) : value_(std::int64_t{value}) {}
+  LogValue(std::unsigned_integral auto value) requires(!std::same_as<decltype(value), bool>)
+      : value_(std::uint64_t{value}) {}
+  LogValue(double value) : value_(value) {}
+  LogValue(const absl::Status& status) : value_(status.ToString()) {}
+  // NOLINTEND(google-explicit-constructor)
 
-  const std::variant<std::string, bool, std::int64_t, double>& value() const { return value_; }
+  using Value = std::variant<std::string, bool, std::int64_t, std::uint64_t, double>;
+  const Value& value() const { return value_; }
 
  private:
-  std::variant<std::string, bool, std::int64_t, double> value_;
+  Value value_;
 };
 
 using LogField = std::pair<std::string_view, LogValue>;
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
-/// Writes one JSON object a line to stderr: time, level, service, message, then the fields. The
-/// message is constant text; what varies is a field. Cheap to copy; context is bound once by With.
-/// Thread-safe.
+/// Writes one JSON object a line to stderr: time, level, service, message, then the fields. Bytes
+/// that are not UTF-8 become U+FFFD, so that a line can always be parsed. The message is constant
+/// text; what varies is a field. Cheap to copy; context is bound once by With. Thread-safe.
 ///
 /// Info: a state changed. Warning: recovered, but look. Error: someone must act. Never a secret or
 /// a whole request.

@@ -12,6 +12,7 @@ namespace {
 absl::StatusCode CodeOf(int error) {
   switch (error) {
     case ENOENT:
+    case ESRCH:
       return absl::StatusCode::kNotFound;
     case EEXIST:
       return absl::StatusCode::kAlreadyExists;

@@ -7,10 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <sstream>
+#include <system_error>
 
+#include "libtrove/base/check.h"
 #include "libtrove/base/files.h"
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
@@ -20,7 +23,9 @@ namespace trove {
 namespace {
 
 constexpr std::size_t kMostOutput = 64 << 10;
-constexpr int kPollMs = 50;  // how late a cancelled call may be noticed
+// How late a cancelled call, or the end of a program that no longer has the pipe, may be noticed.
+constexpr absl::Duration kPoll = absl::Milliseconds(50);
+constexpr absl::Duration kPollClosed = absl::Milliseconds(2);
 
 class FileActions {
  public:
@@ -57,6 +62,7 @@ std::vector<char*> Pointers(const std::vector<std::string>& texts) {
 
 // `output_fd` >= 0 receives stdout and stderr.
 absl::StatusOr<pid_t> SpawnTo(const ProgramSpec& spec, int output_fd, bool new_group) {
+  TROVE_CHECK(!spec.argv.empty());
   FileActions actions;
   posix_spawn_file_actions_addopen(actions.get(), 0, "/dev/null", O_RDONLY, 0);
   if (output_fd >= 0) {
@@ -83,12 +89,16 @@ absl::StatusOr<pid_t> SpawnTo(const ProgramSpec& spec, int output_fd, bool new_g
 
   pid_t pid = 0;
   const int error = posix_spawn(&pid,
-                                spec.argv.at(0).c_str(),
+                                spec.argv[0].c_str(),
                                 actions.get(),
                                 attributes.get(),
                                 Pointers(spec.argv).data(),
                                 Pointers(spec.environment).data());
-  if (error != 0) return ErrnoStatus(error, "start " + spec.argv[0]);
+  if (error != 0) {
+    const bool to_file = output_fd < 0 && !spec.output.empty();
+    return ErrnoStatus(
+        error, "start " + spec.argv[0] + (to_file ? ", output " + spec.output.string() : ""));
+  }
   return pid;
 }
 
@@ -96,21 +106,43 @@ int ExitCode(int wait_status) {
   return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
 }
 
-// Reads until the other side closes; kills `pid` and fails when the call ends first.
-absl::Status Collect(const Call& call, int fd, std::string& output) {
-  while (true) {
-    TROVE_RETURN_IF_ERROR(call.Check());
-    pollfd waiting{fd, POLLIN, 0};
-    const int ready = ::poll(&waiting, 1, kPollMs);
-    if (ready < 0 && errno != EINTR) return ErrnoStatus(errno, "poll");
-    if (ready <= 0) continue;
-    char buffer[4096];
+// Whether waitpid(pid) would not wait; also when somebody else reaped it.
+bool HasEnded(pid_t pid) {
+  siginfo_t info{};
+  const int error = ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT);
+  return error == 0 ? info.si_pid == pid : errno == ECHILD;
+}
+
+// Appends what can be read without waiting, about kMostOutput at a time (also what a pipe holds),
+// since the other side may write as fast as we read. False: it is closed for good.
+bool ReadAvailable(int fd, std::string& output) {
+  char buffer[16384];
+  for (std::size_t total = 0; total < kMostOutput;) {
     const ssize_t got = ::read(fd, buffer, sizeof(buffer));
-    if (got < 0 && errno != EINTR) return ErrnoStatus(errno, "read output");
-    if (got == 0) return absl::OkStatus();
-    if (got > 0) output.append(buffer, static_cast<std::size_t>(got));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno == EAGAIN;
+    if (got == 0) return false;
+    output.append(buffer, static_cast<std::size_t>(got));
+    total += static_cast<std::size_t>(got);
     if (output.size() > 2 * kMostOutput) output.erase(0, output.size() - kMostOutput);
   }
+  return true;
+}
+
+// Collects what `pid` writes until it has ended, which is not when the pipe closes: a program may
+// close its output early, and what it leaves behind may keep it open.
+absl::Status CollectUntilEnd(const Call& call, pid_t pid, int fd, std::string& output) {
+  bool open = true;
+  while (!HasEnded(pid)) {
+    TROVE_RETURN_IF_ERROR(call.Check());
+    pollfd waiting{fd, POLLIN, 0};
+    const absl::Duration wait = std::min(open ? kPoll : kPollClosed, call.Remaining());
+    const auto wait_ms =
+        static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1))));
+    if (::poll(&waiting, open ? 1 : 0, wait_ms) > 0) open = ReadAvailable(fd, output);
+  }
+  if (open) ReadAvailable(fd, output);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -125,24 +157,19 @@ absl::StatusOr<ProgramResult> RunProgram(const Call& call, ProgramSpec spec) {
   if (::pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe");
   const UniqueFd read_end(ends[0]);
   UniqueFd write_end(ends[1]);
+  ::fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
   spec.new_session = false;
   TROVE_ASSIGN_OR_RETURN(const pid_t pid, SpawnTo(spec, write_end.get(), true));
   write_end.Reset();
 
   ProgramResult result;
-  absl::Status collected = Collect(call, read_end.get(), result.output);
-  if (!collected.ok()) ::kill(-pid, SIGKILL);
-  // Output is closed or the group killed; a program that closed its output early still has the
-  // call's time to end.
+  const absl::Status ran = CollectUntilEnd(call, pid, read_end.get(), result.output);
+  ::kill(-pid, SIGKILL);  // before the pid is reaped, so that the group is still this one
   int wait_status = 0;
-  while (::waitpid(pid, &wait_status, collected.ok() ? WNOHANG : 0) != pid) {
-    if (absl::Status late = call.Check(); collected.ok() && !late.ok()) {
-      collected = late;
-      ::kill(-pid, SIGKILL);
-    }
-    ::poll(nullptr, 0, 1);
+  while (::waitpid(pid, &wait_status, 0) < 0) {
+    if (errno != EINTR) return ErrnoStatus(errno, "wait for " + spec.argv[0]);
   }
-  if (!collected.ok()) return Annotate(collected, "run " + spec.argv[0]);
+  if (!ran.ok()) return Annotate(ran, "run " + spec.argv[0]);
   if (result.output.size() > kMostOutput)
     result.output.erase(0, result.output.size() - kMostOutput);
   result.exit_code = ExitCode(wait_status);
@@ -161,7 +188,8 @@ absl::StatusOr<std::uint64_t> ProcessStartTicks(pid_t pid) {
   for (int field = 3; field < 22; ++field)
     fields >> skipped;
   std::uint64_t ticks = 0;
-  fields >> ticks;
+  if (!(fields >> ticks))
+    return absl::InternalError("unreadable /proc stat of " + std::to_string(pid));
   return ticks;
 }
 
@@ -179,7 +207,10 @@ absl::StatusOr<std::filesystem::path> FindProgram(const std::string& name) {
   for (std::string folder; std::getline(folders, folder, ':');) {
     if (folder.empty()) continue;
     const std::filesystem::path candidate = std::filesystem::path(folder) / name;
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+    std::error_code error;
+    if (std::filesystem::is_regular_file(candidate, error) &&
+        ::access(candidate.c_str(), X_OK) == 0)
+      return candidate;
   }
   return absl::NotFoundError("the program " + name + " is not installed");
 }

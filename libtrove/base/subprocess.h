@@ -14,8 +14,8 @@
 
 namespace trove {
 
-/// How to start a program. Nothing is inherited but what is named: the environment is `environment`
-/// alone, descriptors above 2 are closed, stdin is /dev/null.
+/// How to start a program (argv is not empty). Nothing is inherited but what is named: the
+/// environment is `environment` alone, descriptors above 2 are closed, stdin is /dev/null.
 struct ProgramSpec {
   std::vector<std::string> argv;         ///< argv[0] is the path of the program
   std::vector<std::string> environment;  ///< "NAME=value"
@@ -33,8 +33,9 @@ struct ProgramResult {
   std::string output;
 };
 
-/// Runs a program to its end. `spec.output` is ignored. When the call ends first the program is
-/// killed (SIGKILL, with its process group) and reaped. Errors: as Spawn; kDeadlineExceeded;
+/// Runs a program to its end and reaps it. `spec.output` and `spec.new_session` are ignored: the
+/// program leads a process group of its own, and what is left of the group when the program or the
+/// call ends is killed (SIGKILL), the program included. Errors: as Spawn; kDeadlineExceeded;
 /// kCancelled.
 absl::StatusOr<ProgramResult> RunProgram(const Call& call, ProgramSpec spec);
 
@@ -45,8 +46,8 @@ absl::StatusOr<std::uint64_t> ProcessStartTicks(pid_t pid);
 /// The kernel's id of this boot.
 absl::StatusOr<std::string> BootId();
 
-/// `name` looked up in $PATH, /usr/sbin, /sbin, /usr/local/sbin (Debian keeps servers outside a
-/// user's PATH). kNotFound names the program.
+/// `name` looked up in $PATH and then in the system's folders, those for administrators included
+/// (Debian keeps servers outside a user's PATH). kNotFound names the program.
 absl::StatusOr<std::filesystem::path> FindProgram(const std::string& name);
 
 }  // namespace trove
