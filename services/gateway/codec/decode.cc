@@ -14,6 +14,7 @@
 #include <google/protobuf/struct.pb.h>
 
 #include "libtrove/model/errors.h"
+#include "libtrove/model/validation.h"
 #include "services/gateway/codec/text_rules.h"
 
 namespace trove::gateway {

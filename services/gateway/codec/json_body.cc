@@ -12,7 +12,7 @@
 #include <boost/json/value_stack.hpp>
 
 #include "libtrove/model/errors.h"
-#include "services/gateway/codec/text_rules.h"
+#include "libtrove/model/validation.h"
 
 namespace trove::gateway {
 namespace {

@@ -8,9 +8,6 @@
 
 namespace trove::gateway {
 
-/// Whether `text` is UTF-8: no overlong form, no surrogate, nothing above U+10FFFF.
-bool IsUtf8(std::string_view text);
-
 /// What is wrong with `text` by `rule`, as the end of a sentence that begins with the text itself
 /// ("is too short"); nothing when it is right.
 std::optional<std::string> BreaksRule(rest::v1::Text rule, std::string_view text);
