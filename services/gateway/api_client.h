@@ -1,0 +1,116 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <grpcpp/channel.h>
+
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "trove/v1/datastore.grpc.pb.h"
+#include "trove/v1/flavor.grpc.pb.h"
+#include "trove/v1/instance.grpc.pb.h"
+#include "trove/v1/limits.grpc.pb.h"
+
+#include "libtrove/base/call.h"
+#include "libtrove/base/secret.h"
+#include "libtrove/rpc/outgoing_call.h"
+#include "libtrove/rpc/status.h"
+
+namespace trove::gateway {
+
+/// The metadata key of the project that the path names: the api refuses another one than the
+/// token's.
+inline constexpr char kPathProjectKey[] = "x-trove-project";
+
+/// The metadata key that the api's answer carries, with any value, when the caller is an admin.
+inline constexpr char kAdminKey[] = "x-trove-admin";
+
+/// On whose behalf the api is called.
+struct ApiCaller {
+  Call call;
+  Secret token;
+  std::string project_id;  ///< of the path
+};
+
+/// What an answer says of the caller.
+struct ApiAnswer {
+  bool admin = false;
+};
+
+/// The api's services over one connection.
+struct ApiStubs {
+  explicit ApiStubs(const std::shared_ptr<grpc::Channel>& channel);
+
+  std::unique_ptr<v1::InstanceService::Stub> instances;
+  std::unique_ptr<v1::FlavorService::Stub> flavors;
+  std::unique_ptr<v1::DatastoreService::Stub> datastores;
+  std::unique_ptr<v1::LimitsService::Stub> limits;
+  std::unique_ptr<::grpc::health::v1::Health::Stub> health;
+};
+
+/// The api over several connections, used in turn: one connection is one lock. Thread-safe.
+class ApiClient {
+ public:
+  /// At least one channel.
+  explicit ApiClient(const std::vector<std::shared_ptr<grpc::Channel>>& channels);
+
+  ApiStubs& Next() {
+    return *stubs_[next_.fetch_add(1, std::memory_order_relaxed) % stubs_.size()];
+  }
+
+ private:
+  std::vector<std::unique_ptr<ApiStubs>> stubs_;
+  std::atomic<std::size_t> next_ = 0;
+};
+
+/// `text` as a metadata value that gRPC takes and that equals no other text's: project ids are
+/// their own.
+std::string MetadataValue(const std::string& text);
+
+/// Calls a unary rpc of the api and holds no thread; `done` (StatusOr<Response>, ApiAnswer) gets
+/// the answer exactly once, on one of gRPC's threads or at once on this one. Errors: as
+/// rpc::CallUnaryAsync.
+template <typename Stub, typename Owner, typename Request, typename Response>
+void CallApi(Stub& stub,
+             void (Owner::*method)(grpc::ClientContext*,
+                                   const Request*,
+                                   Response*,
+                                   std::function<void(grpc::Status)>),
+             const ApiCaller& caller,
+             std::type_identity_t<Request> request,
+             std::function<void(absl::StatusOr<std::type_identity_t<Response>>, ApiAnswer)> done) {
+  if (absl::Status early = caller.call.Check(); !early.ok()) {
+    done(std::move(early), {});
+    return;
+  }
+  struct Flight {
+    Flight(const ApiCaller& flying, Request&& sent)
+        : outgoing(flying.call, {.bearer_token = flying.token}), request(std::move(sent)) {
+      outgoing.context()->AddMetadata(kPathProjectKey, MetadataValue(flying.project_id));
+    }
+    rpc::OutgoingCall outgoing;
+    Request request;
+    Response response;
+  };
+  auto flight = std::make_shared<Flight>(caller, std::move(request));
+  Flight& in_flight = *flight;
+  (stub.async()->*method)(
+      in_flight.outgoing.context(),
+      &in_flight.request,
+      &in_flight.response,
+      [flight = std::move(flight), done = std::move(done)](const grpc::Status& status) {
+        if (!status.ok()) return done(rpc::FromGrpc(status), {});
+        const auto& metadata = flight->outgoing.context()->GetServerInitialMetadata();
+        done(std::move(flight->response), {.admin = metadata.find(kAdminKey) != metadata.end()});
+      });
+}
+
+}  // namespace trove::gateway

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+#include "trove/rest/v1/binding.pb.h"
+
+#include "services/gateway/codec/presence.h"
+#include "services/gateway/links.h"
+#include "services/gateway/url.h"
+
+namespace trove::gateway {
+
+/// What a mapper may want to know of a request besides its document.
+struct Asked {
+  LinkBase links;
+  std::string scheme;  ///< "http" or "https", as the request came
+  Target target;
+  rest::v1::View view = rest::v1::VIEW_UNSPECIFIED;
+  Presence presence;
+  std::string region;  ///< the one that this installation is
+};
+
+}  // namespace trove::gateway

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "libtrove/base/log.h"
+#include "services/gateway/api_client.h"
+#include "services/gateway/codec/plan.h"
+#include "services/gateway/endpoints.h"
+#include "services/gateway/http_message.h"
+#include "services/gateway/router.h"
+
+namespace trove::gateway {
+
+struct GatewayOptions {
+  absl::Duration request_timeout = absl::Seconds(30);  ///< for what happens behind the gateway
+  std::string region = "RegionOne";
+};
+
+/// Trove's REST API over the api's gRPC: route, decode, map, call, map, encode. Knows nothing of
+/// sockets, and nothing of who may do what: the api alone authenticates. Thread-safe.
+class Gateway {
+ public:
+  /// `api` must outlive the gateway and every request. Errors: kInvalidArgument: a binding that
+  /// cannot work, or that no endpoint carries out.
+  static absl::StatusOr<std::unique_ptr<Gateway>> Make(ApiClient& api,
+                                                       const GatewayOptions& options,
+                                                       Log log);
+
+  /// Answers one request, now or later. Does not block.
+  void Handle(HttpRequest http, Responder respond) const;
+
+  /// The answer to what the server could not take as a request.
+  static HttpResponse Refuse(int status, const std::string& why);
+
+ private:
+  class Exchange;
+  Gateway(ApiClient& api, GatewayOptions options, Log log);
+
+  ApiClient& api_;
+  const GatewayOptions options_;
+  const Log log_;
+  const Endpoints endpoints_;
+  Plans plans_;
+  std::unique_ptr<Router> router_;
+};
+
+}  // namespace trove::gateway
