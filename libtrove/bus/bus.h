@@ -24,8 +24,8 @@ inline constexpr std::size_t kMaxEventPayloadBytes = kMaxBusPayloadBytes - 4096;
 
 /// Answers a request. Never waits for the other side. May be called from any thread, also after the
 /// handler has returned and after the subscription and the bus have gone; only the first answer
-/// counts. Errors: kInvalidArgument: more than kMaxBusPayloadBytes; kUnavailable: the bus is not
-/// connected, and the other side will see its deadline.
+/// counts. Errors: kInvalidArgument: more than kMaxBusPayloadBytes; kFailedPrecondition: answered
+/// before; kUnavailable: the bus is not connected, and the other side will see its deadline.
 using BusReply = std::function<absl::Status(std::string_view payload)>;
 
 /// One message as it arrived.

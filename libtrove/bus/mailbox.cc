@@ -61,6 +61,7 @@ void Mailbox::Close() {
   changed_.NotifyAll();
   TROVE_CHECK(std::this_thread::get_id() != thread_.get_id());
   if (thread_.joinable()) thread_.join();
+  handler_ = nullptr;
 }
 
 std::uint64_t Mailbox::dropped() const {

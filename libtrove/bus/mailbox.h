@@ -26,8 +26,8 @@ class Mailbox {
   /// Queues a message; never waits for the handler. After Close it does nothing.
   void Deliver(BusMessage message) TROVE_EXCLUDES(mutex_);
 
-  /// Drops what waits and returns when the handler has returned; it is not called any more. Not
-  /// from the handler itself.
+  /// Drops what waits and returns when the handler has returned; it is not called any more and what
+  /// it captured is gone. By one thread, which is not the handler's own.
   void Close() TROVE_EXCLUDES(mutex_);
 
   /// How many messages were dropped because the queue was full.
@@ -40,7 +40,7 @@ class Mailbox {
   const std::size_t capacity_messages_;
   const std::size_t capacity_bytes_;
   const Overflow overflow_;
-  const BusHandler handler_;
+  BusHandler handler_;  // of the thread while it runs, then of Close
   mutable Mutex mutex_;
   CondVar changed_;
   std::deque<BusMessage> queue_ TROVE_GUARDED_BY(mutex_);

@@ -91,6 +91,13 @@ Subject AnyEventSubject() {
   return SubjectBuilder::Fixed(std::string(kEvent) + ">");
 }
 
+bool IsEventSubject(const Subject& subject) {
+  std::string_view words = subject.value();
+  if (!words.starts_with(kEvent)) return false;
+  words.remove_prefix(kEvent.size());
+  return std::count(words.begin(), words.end(), '.') == 2;
+}
+
 absl::StatusOr<GuestId> GuestOf(const Subject& subject) {
   std::string_view word = subject.value();
   if (word.starts_with(kGuest)) {
@@ -110,11 +117,6 @@ absl::StatusOr<GuestId> GuestOf(const Subject& subject) {
     return absl::InvalidArgumentError("no guest is named by the subject " + subject.value());
   }
   return GuestId(std::string(word));
-}
-
-absl::StatusOr<std::string> GuestInboxPrefix(const GuestId& guest) {
-  TROVE_RETURN_IF_ERROR(CheckWord("guest id", guest.value()));
-  return "_INBOX_" + guest.value();
 }
 
 }  // namespace trove

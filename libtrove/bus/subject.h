@@ -59,12 +59,11 @@ absl::StatusOr<Subject> EventSubject(const ProjectId& project,
                                      std::string_view id);
 Subject AnyEventSubject();
 
+/// Whether `subject` is one that EventSubject makes.
+bool IsEventSubject(const Subject& subject);
+
 /// The guest that a subject of the six guest subjects above names. kInvalidArgument: `subject` is
 /// not one of them. A guest can send only as itself: NATS holds it to its own subjects.
 absl::StatusOr<GuestId> GuestOf(const Subject& subject);
-
-/// The prefix of the inboxes that a guest listens on for replies, without a final `.`; so that no
-/// guest can hear another's.
-absl::StatusOr<std::string> GuestInboxPrefix(const GuestId& guest);
 
 }  // namespace trove
