@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -195,10 +196,14 @@ absl::StatusOr<KeeperStatus> KeeperClient::ReplaceAgent(const Call& call,
 
 absl::StatusOr<KeeperStatus> KeeperClient::StopAll(const Call& call, StopAllRequest request) const {
   TROVE_ASSIGN_OR_RETURN(const UniqueFd socket, Send(call, {{}, request}));
+  ucred keeper{};  // who listens: known before it can be gone
+  socklen_t length = sizeof(keeper);
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &keeper, &length) != 0)
+    return ErrnoStatus(errno, "ask who the keeper is");
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, keeper.pid, 0)));
   TROVE_ASSIGN_OR_RETURN(Reply reply, ReceiveReply(call, socket.get()));
-  // The keeper lets go of this connection only by exiting.
-  const auto end = Receive(call, socket.get());
-  if (!end.ok() && !absl::IsUnavailable(end.status())) return end.status();
+  // An end of file would come a moment before the lock is free.
+  if (process) TROVE_RETURN_IF_ERROR(WaitFor(call, process.get(), POLLIN));
   return std::move(reply.status);
 }
 

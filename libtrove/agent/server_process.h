@@ -1,0 +1,36 @@
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "libtrove/agent/guest_state.h"
+#include "libtrove/agent/keeper_client.h"
+#include "libtrove/base/call.h"
+
+namespace trove::agent {
+
+/// The database server as a process: the keeper's child, so that it outlives the agent.
+/// Thread-safe.
+class ServerProcess {
+ public:
+  /// Both must outlive this object.
+  ServerProcess(const keeper::KeeperClient& keeper, const GuestState& state)
+      : keeper_(keeper), state_(state) {}
+
+  /// Starts the server, unless it runs; the keeper starts it again when it ends by itself.
+  absl::Status Start(const Call& call, const keeper::Command& command, int stop_signal) const;
+
+  /// Sends `signal` and waits until it has ended; kills it when `grace` is over or shortly before
+  /// the call ends.
+  absl::Status Stop(const Call& call, int signal, absl::Duration grace) const;
+
+  /// How the process is, as the keeper knows it.
+  absl::StatusOr<keeper::ProcessStatus> Status(const Call& call) const;
+
+ private:
+  const keeper::KeeperClient& keeper_;
+  const GuestState& state_;
+};
+
+}  // namespace trove::agent
