@@ -1,0 +1,27 @@
+#pragma once
+
+#include <vector>
+
+#include <absl/status/status.h>
+
+#include "agents/mariadb/connection.h"
+#include "libtrove/agent/datastore.h"
+#include "libtrove/base/secret.h"
+
+namespace trove::mariadb {
+
+/// The agent's own account: all privileges, over the private socket alone.
+inline constexpr char kAdminUser[] = "os_admin";
+
+/// Makes a fresh server safe: the agent's account with `admin_password` is made, root loses every
+/// way in, anonymous accounts and the test database go. May be repeated. `connection` is root's or
+/// the agent's.
+absl::Status SecureAccounts(Connection& connection, const Secret& admin_password);
+
+/// Makes databases and users that are missing; a user that is there gets the password anew.
+/// Errors: kInvalidArgument: a character set or collation that the server does not know.
+absl::Status CreateContent(Connection& connection,
+                           const std::vector<agent::DatabaseSpec>& databases,
+                           const std::vector<agent::UserSpec>& users);
+
+}  // namespace trove::mariadb
