@@ -47,8 +47,9 @@ struct InstanceView {
   std::optional<VolumeId> volume_id;
   std::int64_t volume_used_bytes = 0;
   std::optional<Endpoint> endpoint;  ///< absent until an address is assigned
-  std::optional<Operation>
-      operation;  ///< the one that holds it; without input, memory and steps except the current one
+  /// The one that holds it, without input and memory. `steps` is the current step alone, or empty
+  /// when all are done; `current_step` is still its place among all of them.
+  std::optional<Operation> operation;
   std::string guest_message;  ///< what the guest last said of its status
 };
 
@@ -63,8 +64,8 @@ struct NewInstance {
   GuestId guest_id;
   VolumeId volume_id;
   EndpointId endpoint_id;
-  Operation operation;  ///< kind, steps, input, deadline; the rest is set by the store
-  std::vector<QuotaDelta> quota;
+  Operation operation;            ///< kind, steps, input, deadline; the rest is set by the store
+  std::vector<QuotaDelta> quota;  ///< charged, and given back by delete; not for a system instance
 };
 
 /// An action on an instance that exists.
@@ -102,7 +103,8 @@ struct ClaimedOperation {
 
 // What a step may change besides its operation. Applied in the same transaction, in order.
 
-/// Where the guest runs and as whom.
+/// Where the guest runs and as whom. kAlreadyExists when another guest of this placement has this
+/// uid.
 struct PlaceGuest {
   std::string placement;
   std::string control_endpoint;

@@ -48,8 +48,8 @@ class Store {
 
   // ---- Instances, for tenants ----
 
-  /// One statement. kInstanceNotFound also when it is another project's and `project` is given, or
-  /// a system instance.
+  /// One statement. With `project`, only what is that project's and no system instance; without,
+  /// any. Errors: kInstanceNotFound, which says when it was deleted.
   virtual absl::StatusOr<InstanceView> GetInstance(const Call& call,
                                                    const std::optional<ProjectId>& project,
                                                    const InstanceId& id) = 0;
@@ -74,14 +74,14 @@ class Store {
   virtual absl::StatusOr<Accepted> BeginAction(const Call& call,
                                                const Requester& requester,
                                                const NewAction& action) = 0;
-  /// Accepts a delete in every state. Whatever holds the instance becomes CANCELLING and then
-  /// CANCELLED without undo, its lock moves, the guest's generation grows, the quota is given back.
-  /// When a delete is already under way, that one is the answer (repeated). Errors:
-  /// kInstanceNotFound.
+  /// Accepts a delete in every state. Whatever holds the instance is CANCELLED by the same
+  /// transaction, without undo (its owner learns of it by kStaleOwner), its lock moves, the guest's
+  /// generation grows, the quota is given back. When an operation of the same kind already holds
+  /// the instance, that one is the answer (repeated). Errors: kInstanceNotFound; kRequestIdReused.
   virtual absl::StatusOr<Accepted> BeginDelete(const Call& call,
                                                const Requester& requester,
                                                const NewAction& action) = 0;
-  /// Errors: kInstanceNotFound.
+  /// Errors: kInstanceNotFound; kRequestIdReused.
   virtual absl::StatusOr<InstanceView> RenameInstance(const Call& call,
                                                       const Requester& requester,
                                                       const InstanceId& id,
@@ -105,8 +105,9 @@ class Store {
   virtual absl::Status ReleaseWorker(const Call& call, const WorkerId& worker) = 0;
 
   /// Claims up to `limit` operations that are due and that no live worker holds, oldest due first,
-  /// and grows the generation of each one's guest. An empty answer says when the next one is due at
-  /// the earliest (`next_due`).
+  /// and grows the generation of each one's guest. PENDING and WAITING ones become RUNNING. Frees
+  /// what dead workers held. `next_due` says when, beyond these, there may be more at the earliest.
+  /// Errors: kAborted (kStaleOwner): the worker is not registered or its lease has ended.
   struct Claims {
     std::vector<ClaimedOperation> operations;
     absl::Time next_due = absl::InfiniteFuture();
@@ -117,15 +118,17 @@ class Store {
   virtual absl::StatusOr<OperationTarget> LoadTarget(const Call& call, const OperationId& id) = 0;
 
   /// Writes a step's outcome, when `worker` still holds the operation and its lease lives. When the
-  /// operation ends, its lock is released in the same transaction. A signal that is awaited and has
-  /// already arrived makes it due at once. Returns the operation's new version. Errors: kAborted
-  /// (kStaleOwner): not the owner any more, nothing was written.
+  /// operation ends, its lock is released, and its input and signals are erased, in the same
+  /// transaction; its steps stay. A signal that is awaited and has already arrived makes it due at
+  /// once. Returns the operation's new version. Errors: kAborted (kStaleOwner): not the owner any
+  /// more, nothing was written; as the effects.
   virtual absl::StatusOr<std::int64_t> WriteOperation(const Call& call,
                                                       const WorkerId& worker,
                                                       const OperationWrite& write) = 0;
 
   /// Tells an operation that something happened; it becomes due when it waits for that. Unknown and
-  /// ended operations are not an error. The same name replaces the earlier payload.
+  /// ended operations are not an error. The same name replaces the earlier payload. `signal.at` is
+  /// the store's to set.
   virtual absl::Status PostSignal(const Call& call,
                                   const OperationId& id,
                                   const Signal& signal) = 0;
@@ -141,14 +144,16 @@ class Store {
   // ---- Guests, for the conductor ----
 
   /// Trades a one-time token for membership. Sets enrolled_at and the guest's public keys, posts
-  /// the signal `guest.enrolled` to the operation that holds its instance. Errors:
+  /// the signal `guest.enrolled` (payload: the guest's id) to the operation that holds its
+  /// instance. Until the token ends it may be used again with the same keys. Errors:
   /// kUnauthenticated.
   virtual absl::StatusOr<EnrolledGuest> EnrolGuest(const Call& call,
                                                    const EnrolmentRequest& request) = 0;
 
-  /// Claims shards (0 to 63) of guests that no live worker judges, up to a fair share among
-  /// `conductors` live ones, and renews those held. Returns what is held now. The worker must be
-  /// registered (RenewWorker).
+  /// Claims shards (0 to 63) of guests that no live worker judges, up to a fair share among the
+  /// live workers that call this, and gives up what is over it. A shard is held as long as its
+  /// worker's lease lives. Returns what is held now, in order. Errors: kAborted (kStaleOwner): as
+  /// ClaimDue.
   virtual absl::StatusOr<std::vector<int>> ClaimShards(const Call& call,
                                                        const WorkerId& worker) = 0;
   /// The guests of these shards, as a new holder must know them.
@@ -157,22 +162,26 @@ class Store {
   /// Writes what heartbeats changed, one transaction for all. An observation older than what is
   /// stored (incarnation, then sequence) and one of an unknown guest are skipped. Clears
   /// silent_since. While the instance waits for a restart the stored service status stays. Posts
-  /// the signal `guest.connected` when the incarnation is new, and `guest.status` when the status
-  /// changed, to the operation that holds the instance. Returns the operations that became due.
+  /// the signal `guest.connected` (payload: the guest's id) when the incarnation is new, and
+  /// `guest.status` (payload: the number of the status, in decimal) when the status changed, to the
+  /// operation that holds the instance. Returns the operations that became due.
   virtual absl::StatusOr<std::vector<OperationId>> RecordObservations(
       const Call& call, const std::vector<GuestObservation>& observations) = 0;
-  /// Stores that these guests have not been heard since the times given.
+  /// Stores that these guests have not been heard since the times given. Unknown ones, and those
+  /// that are silent already, are skipped.
   virtual absl::Status RecordSilence(const Call& call,
                                      const std::vector<std::pair<GuestId, absl::Time>>& silent) = 0;
   /// Hands a job's report to its operation: a final one as signal `job:<job id>`, progress as the
-  /// reason for waiting. Returns the operation when it became due. A report of a guest that the
-  /// operation does not act on is kPermissionDenied: a guest speaks for itself alone.
+  /// reason for waiting, while the operation waits for that job. Returns the operation when it
+  /// became due. A report of a guest that the operation does not act on, or that is gone, is
+  /// kPermissionDenied: a guest speaks for itself alone.
   virtual absl::StatusOr<std::optional<OperationId>> RecordJobResult(const Call& call,
                                                                      const JobResult& result) = 0;
 
   // ---- Events ----
 
-  /// Takes or renews a named lease for this worker. False: somebody else has it.
+  /// Takes or renews a named lease for this worker; it ends with the worker's own at the latest.
+  /// False: somebody else has it. Errors: kAborted (kStaleOwner): as ClaimDue.
   virtual absl::StatusOr<bool> HoldLease(const Call& call,
                                          const std::string& name,
                                          const WorkerId& worker,
@@ -182,7 +191,8 @@ class Store {
   virtual absl::StatusOr<std::vector<EventRecord>> StampEvents(const Call& call,
                                                                const WorkerId& worker,
                                                                int limit) = 0;
-  /// These and all before need not be returned again. Events are kept 7 days.
+  /// These and all before need not be returned again. Events are kept 7 days. Errors: kAborted
+  /// (kStaleOwner).
   virtual absl::Status MarkPublished(const Call& call,
                                      const WorkerId& worker,
                                      std::int64_t position) = 0;

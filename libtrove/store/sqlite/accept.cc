@@ -34,19 +34,9 @@ absl::StatusOr<Instance> OwnInstance(Transaction& tx,
   return *std::move(instance);
 }
 
-// System instances are not shown to tenants, but those who create and delete them get an answer.
-absl::StatusOr<InstanceView> ViewOf(Transaction& tx, const InstanceId& id) {
-  TROVE_ASSIGN_OR_RETURN(const std::optional<Instance> instance, FindInstance(tx, id));
-  if (!instance) return InstanceNotFound(tx, std::nullopt, id);
-  if (!instance->system) return GetInstance(tx, std::nullopt, id);
-  InstanceView view;
-  view.instance = *instance;
-  return view;
-}
-
 absl::StatusOr<Accepted> Answer(Transaction& tx, const AcceptedRequest& request, bool repeated) {
   Accepted accepted;
-  TROVE_ASSIGN_OR_RETURN(accepted.view, ViewOf(tx, request.instance_id));
+  TROVE_ASSIGN_OR_RETURN(accepted.view, GetInstance(tx, std::nullopt, request.instance_id));
   accepted.operation_id = request.operation_id;
   accepted.repeated = repeated;
   return accepted;
@@ -149,7 +139,7 @@ absl::StatusOr<InstanceView> RenameInstance(Transaction& tx,
                                             const InstanceId& id,
                                             const std::string& name) {
   TROVE_ASSIGN_OR_RETURN(const auto earlier, FindRequest(tx, requester));
-  if (earlier) return ViewOf(tx, earlier->instance_id);
+  if (earlier) return GetInstance(tx, std::nullopt, earlier->instance_id);
   TROVE_ASSIGN_OR_RETURN(const Instance instance, OwnInstance(tx, requester, id));
   TROVE_RETURN_IF_ERROR(SaveRequest(tx, requester, {id, {}}));
   if (instance.name != name) {
@@ -157,7 +147,7 @@ absl::StatusOr<InstanceView> RenameInstance(Transaction& tx,
         Run(tx.db, "UPDATE instances SET name = ?, updated_at = ? WHERE id = ?", name, tx.now, id));
     TROVE_RETURN_IF_ERROR(InstanceChanged(tx, "updated", id));
   }
-  return ViewOf(tx, id);
+  return GetInstance(tx, std::nullopt, id);
 }
 
 }  // namespace trove::sqlite

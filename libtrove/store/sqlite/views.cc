@@ -51,7 +51,7 @@ void ReadView(Statement& row, InstanceView& view) {
 
 const std::string& GetInstanceSql() {
   static const std::string kSql =
-      ViewSql() + " WHERE i.id = ?1 AND i.system = 0 AND (?2 IS NULL OR i.project_id = ?2)";
+      ViewSql() + " WHERE i.id = ?1 AND (?2 IS NULL OR (i.project_id = ?2 AND i.system = 0))";
   return kSql;
 }
 
