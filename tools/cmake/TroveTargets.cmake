@@ -23,17 +23,20 @@ add_library(trove_options INTERFACE)
 add_library(trove::options ALIAS trove_options)
 target_compile_options(trove_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow=local -Wnon-virtual-dtor -Wno-missing-field-initializers
-  $<IF:$<CONFIG:Release>,-O1;-g1,-O0;-g>
-  $<$<BOOL:${TROVE_SANITIZE}>:-fsanitize=${TROVE_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=undefined>)
-target_link_options(trove_options INTERFACE
-  -fuse-ld=lld $<$<BOOL:${TROVE_SANITIZE}>:-fsanitize=${TROVE_SANITIZE}>)
+  $<IF:$<CONFIG:Release>,-O1;-g1,-O0;-g>)
+target_link_options(trove_options INTERFACE -fuse-ld=lld)
+if(TROVE_SANITIZE)  # not a generator expression: the list of sanitizers has commas
+  target_compile_options(trove_options INTERFACE
+    -fsanitize=${TROVE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+  target_link_options(trove_options INTERFACE -fsanitize=${TROVE_SANITIZE})
+endif()
 target_link_libraries(trove_options INTERFACE trove_pch_flags)
 
 # The gRPC headers, parsed once for every target of ours that includes them:
 #   target_precompile_headers(<target> REUSE_FROM trove_grpc_pch)
 file(WRITE ${PROJECT_BINARY_DIR}/pch/grpc_pch.cc "")
 add_library(trove_grpc_pch OBJECT ${PROJECT_BINARY_DIR}/pch/grpc_pch.cc)
-target_link_libraries(trove_grpc_pch PRIVATE trove::options gRPC::grpc++ absl::statusor)
+target_link_libraries(trove_grpc_pch PRIVATE trove::options gRPC::grpc++ absl::statusor Threads::Threads)
 target_precompile_headers(trove_grpc_pch PRIVATE
   <functional> <map> <memory> <optional> <string> <string_view> <vector>
   <absl/status/statusor.h> <absl/time/time.h> <grpcpp/grpcpp.h>)
@@ -46,7 +49,7 @@ target_link_libraries(trove_test_main PRIVATE trove::options PUBLIC Catch2::Catc
 set_source_files_properties(${PROJECT_BINARY_DIR}/pch/test_main.cc PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 file(WRITE ${PROJECT_BINARY_DIR}/pch/test_pch.cc "")
 add_library(trove_test_pch OBJECT ${PROJECT_BINARY_DIR}/pch/test_pch.cc)
-target_link_libraries(trove_test_pch PRIVATE trove::options Catch2::Catch2 absl::statusor)
+target_link_libraries(trove_test_pch PRIVATE trove::options Catch2::Catch2 absl::statusor Threads::Threads)
 target_precompile_headers(trove_test_pch PRIVATE
   <functional> <map> <memory> <optional> <string> <string_view> <vector>
   <absl/status/statusor.h> <absl/time/time.h> <catch2/catch.hpp>)
