@@ -254,9 +254,9 @@ OperationRun::Result OperationRun::EndFailed(std::vector<Effect> effects,
     for (Effect& effect : workflow_->on_failed(failure))
       effects.push_back(std::move(effect));
   }
-  effects.push_back(SetFault{operation_.error, operation_.help});
+  effects.emplace_back(SetFault{operation_.error, operation_.help});
   // Whatever was sealed in it is needed no more.
-  effects.push_back(EraseInput{});
+  effects.emplace_back(EraseInput{});
   operation_.state = OperationState::kFailed;
   return WriteEnd(effects);
 }
