@@ -56,7 +56,7 @@ absl::Status AddText(GENERAL_NAMES* names, int type, const std::string& text) {
   }
   GENERAL_NAME_set0_value(name.get(), type, value);
   if (sk_GENERAL_NAME_push(names, name.get()) <= 0) return Failed("add a name");
-  name.release();  // now the list's
+  static_cast<void>(name.release());  // now the list's
   return absl::OkStatus();
 }
 
@@ -69,7 +69,7 @@ absl::Status AddAddress(GENERAL_NAMES* names, const std::string& text) {
   }
   GENERAL_NAME_set0_value(name.get(), GEN_IPADD, value);
   if (sk_GENERAL_NAME_push(names, name.get()) <= 0) return Failed("add an address");
-  name.release();  // now the list's
+  static_cast<void>(name.release());  // now the list's
   return absl::OkStatus();
 }
 

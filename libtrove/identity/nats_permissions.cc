@@ -24,7 +24,7 @@ struct ServiceRow {
 // Who says what to whom on the bus. Every service may also listen to its own inbox, and one that
 // `answers` may reply to what it was asked.
 const std::array<ServiceRow, 4>& Rows() {
-  static const std::array<ServiceRow, 4> rows = {{
+  static const std::array<ServiceRow, 4> kRows = {{
       {"api", {"trove.v1.task.wake"}, {"trove.v1.event.>"}, false},
       {"taskmanager",
        {"trove.v1.task.wake",
@@ -44,7 +44,7 @@ const std::array<ServiceRow, 4>& Rows() {
        {"trove.v1.event.>", "trove.v1.conductor.heartbeat.*"},
        false},
   }};
-  return rows;
+  return kRows;
 }
 
 }  // namespace
