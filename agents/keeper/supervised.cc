@@ -126,9 +126,11 @@ void Supervised::Kill(ExitStatus::Cause cause) {
 }
 
 void Supervised::Ended(ExitStatus::Kind kind, int value) {
-  // What it forked into its group goes with it. An adopted one may have been reaped by another, and
-  // its pid be somebody else's by now.
-  if (!pidfd_) KillGroup();
+  // What it forked into its group goes with it. While one of the group lives, Linux gives its id to
+  // nobody else; but an adopted leader may have been reaped by another, and when it left nobody,
+  // its pid may be taken by now.
+  const std::optional<ProcStat> stat = ReadProcStat(status_.pid);
+  if (!stat || stat->start_ticks == status_.start_ticks) KillGroup();
   const bool by_itself = cause_ == ExitStatus::Cause::kItself;
   const BootTime lived = AgeOf(status_.start_ticks);
   Clear();
