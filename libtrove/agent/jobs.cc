@@ -133,12 +133,12 @@ mesh::v1::JobAck Jobs::OnJob(std::string_view envelope_bytes) {
   }
   if (waiting_.size() >= kMostWaiting) return Refuse("BUSY", "too many jobs wait");
   if (const absl::Status raised = state_.RaiseGeneration(checked.job.generation()); !raised.ok()) {
-    return Refuse(absl::IsAborted(raised) ? "STALE_GENERATION" : "UNAVAILABLE", MessageOf(raised));
+    return Refuse(absl::IsAborted(raised) ? "STALE_GENERATION" : "BUSY", MessageOf(raised));
   }
   JournalEntry entry{State::kAccepted, std::move(checked.job), {}};
   if (const absl::Status put = journal_.Put(entry); !put.ok()) {
     log_.Error("a job cannot be written to the journal", {{"job", id}, {"error", put}});
-    return Refuse("UNAVAILABLE", MessageOf(put));
+    return Refuse("BUSY", MessageOf(put));
   }
   log_.Info("job accepted", {{"job", id}});
   known_[id] = {.entry = std::move(entry)};
@@ -182,7 +182,7 @@ mesh::v1::JobAck Jobs::OnSettled(std::string_view ref_bytes) {
     return Refuse("RUNNING", "the job has not ended");
   }
   if (const absl::Status forgotten = journal_.Forget(JobId(ref.job_id())); !forgotten.ok()) {
-    return Refuse("UNAVAILABLE", MessageOf(forgotten));
+    return Refuse("BUSY", MessageOf(forgotten));
   }
   known_.erase(found);
   return {};
@@ -281,7 +281,7 @@ absl::Status Jobs::Prepare(const Call& call, const mesh::v1::Job& job, const Pro
   for (const mesh::v1::GuestUser& user : wanted.users()) {
     TROVE_ASSIGN_OR_RETURN(
         Secret password,
-        identity::OpenSealed(identity_.sealing_key, user.password().box(), job.id()));
+        identity::OpenSealed(identity_.sealing_key, user.password().box(), guest_.value()));
     spec.users.push_back({user.name(),
                           user.host(),
                           std::move(password),

@@ -80,7 +80,7 @@ absl::Status RunAgent(const AgentConfig& config, const MakeDatastore& make_datas
   TROVE_ASSIGN_OR_RETURN(const GuestIdentity identity,
                          LoadOrEnrol(CallFor(kEnrolLimit), config, log));
   const keeper::KeeperClient keeper(config.KeeperSocket(), config.guest_id);
-  const ServerProcess server(keeper, *state);
+  const ServerProcess server(keeper);
   TROVE_ASSIGN_OR_RETURN(const std::unique_ptr<Datastore> datastore,
                          make_datastore({config, identity.files, *state, server, log}));
   TROVE_ASSIGN_OR_RETURN(const std::unique_ptr<NatsBus> bus, JoinBus(config, identity, log));

@@ -10,8 +10,9 @@ namespace trove::agent {
 absl::Status ServerProcess::Start(const Call& call,
                                   const keeper::Command& command,
                                   int stop_signal) const {
+  TROVE_ASSIGN_OR_RETURN(const keeper::KeeperStatus now, keeper_.GetStatus(call));
   keeper::StartServerRequest request;
-  request.generation = static_cast<std::uint64_t>(state_.generation());
+  request.generation = now.generation;
   request.command = command;
   request.restart = true;
   request.stop_signal = stop_signal;
@@ -20,8 +21,9 @@ absl::Status ServerProcess::Start(const Call& call,
 }
 
 absl::Status ServerProcess::Stop(const Call& call, int signal, absl::Duration grace) const {
+  TROVE_ASSIGN_OR_RETURN(const keeper::KeeperStatus now, keeper_.GetStatus(call));
   keeper::StopServerRequest request;
-  request.generation = static_cast<std::uint64_t>(state_.generation());
+  request.generation = now.generation;
   request.signal = signal;
   // Leaves the keeper a moment to kill what does not end.
   const absl::Duration limit = std::max(absl::ZeroDuration(), call.Remaining() - absl::Seconds(1));

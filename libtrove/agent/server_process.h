@@ -4,19 +4,18 @@
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
 
-#include "libtrove/agent/guest_state.h"
 #include "libtrove/agent/keeper_client.h"
 #include "libtrove/base/call.h"
 
 namespace trove::agent {
 
-/// The database server as a process: the keeper's child, so that it outlives the agent.
-/// Thread-safe.
+/// The database server as a process: the keeper's child, so that it outlives the agent. The agent
+/// acts with the highest generation that its keeper has seen: whose claim is the newest was decided
+/// when its job was taken. Thread-safe.
 class ServerProcess {
  public:
-  /// Both must outlive this object.
-  ServerProcess(const keeper::KeeperClient& keeper, const GuestState& state)
-      : keeper_(keeper), state_(state) {}
+  /// `keeper` must outlive this object.
+  explicit ServerProcess(const keeper::KeeperClient& keeper) : keeper_(keeper) {}
 
   /// Starts the server, unless it runs; the keeper starts it again when it ends by itself.
   absl::Status Start(const Call& call, const keeper::Command& command, int stop_signal) const;
@@ -30,7 +29,6 @@ class ServerProcess {
 
  private:
   const keeper::KeeperClient& keeper_;
-  const GuestState& state_;
 };
 
 }  // namespace trove::agent
