@@ -1,0 +1,14 @@
+#include "test/support/store_contract.h"
+
+namespace trove {
+
+void CheckStoreContract(const MakeStore& make) {
+  CheckStoreForTenants(make);
+  CheckStoreAccepts(make);
+  CheckStoreForEngine(make);
+  CheckStoreForConductor(make);
+  CheckStoreEvents(make);
+  CheckStoreInParallel(make);
+}
+
+}  // namespace trove
