@@ -9,7 +9,7 @@
 namespace trove::api {
 
 absl::StatusOr<Caller> Gate::Admit(const Call& call,
-                                   const grpc::CallbackServerContext& context,
+                                   grpc::CallbackServerContext& context,
                                    Action action) {
   const rpc::Caller peer = rpc::CallerOf(context);
   TROVE_ASSIGN_OR_RETURN(Caller caller, authenticator_.Authenticate(call, peer.bearer_token));
@@ -23,6 +23,7 @@ absl::StatusOr<Caller> Gate::Admit(const Call& call,
                          caller.project_id.value() + ": use one of the other");
   }
   TROVE_RETURN_IF_ERROR(Authorize(caller, action));
+  if (caller.IsAdmin()) context.AddInitialMetadata(kAdminKey, "1");
   return caller;
 }
 

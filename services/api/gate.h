@@ -16,6 +16,10 @@ namespace trove::api {
 /// The metadata key by which the gateway says which project a REST path named.
 inline constexpr char kPathProjectKey[] = "x-trove-project";
 
+/// The metadata key by which an answer says that its caller is an admin: the gateway shows admins
+/// more of a resource and knows nobody itself.
+inline constexpr char kAdminKey[] = "x-trove-admin";
+
 /// What every rpc passes first: the token, the project it was asked in, the policy. Thread-safe.
 class Gate {
  public:
@@ -24,10 +28,10 @@ class Gate {
       : authenticator_(authenticator), log_(std::move(log)) {}
 
   /// Who calls, when the token is good, the project in the path (if one is named) is the token's,
-  /// and the policy lets the caller do this. Errors: kUnauthenticated; kProjectMismatch;
-  /// kPermissionDenied.
+  /// and the policy lets the caller do this. The answer of an admin carries kAdminKey. Errors:
+  /// kUnauthenticated; kProjectMismatch; kPermissionDenied.
   absl::StatusOr<Caller> Admit(const Call& call,
-                               const grpc::CallbackServerContext& context,
+                               grpc::CallbackServerContext& context,
                                Action action);
 
   /// Records who changed what, and how it ended.

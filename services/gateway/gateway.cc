@@ -68,6 +68,19 @@ absl::StatusOr<boost::json::object> BodyOf(const HttpRequest& http, bool needed)
   return ParseBody(http.body);
 }
 
+// What a client is told: our services' own words, and of what gRPC found on the way (addresses,
+// TLS) only what to do about it.
+absl::Status Tellable(const absl::Status& status) {
+  if (status.GetPayload(kErrorDetailUrl)) return status;
+  if (absl::IsDeadlineExceeded(status)) {
+    return MakeError(Reason::kTimedOut, "The request took too long; ask again");
+  }
+  if (ReasonOf(status).rest_status >= 500) {
+    return MakeError(Reason::kUnavailable, "The service is not available; try again later");
+  }
+  return status;
+}
+
 bool IsShortVersionPath(const std::vector<std::string>& segments) {
   return !segments.empty() && segments.front() == "v1.0" && segments.size() <= 2;
 }
@@ -177,8 +190,9 @@ class Gateway::Exchange : public std::enable_shared_from_this<Exchange> {
   }
 
   void Fail(const absl::Status& status) {
-    HttpResponse response = FaultResponse(status, asked_.scheme + "://" + asked_.links.host);
-    if (response.status >= 500) {
+    HttpResponse response =
+        FaultResponse(Tellable(status), asked_.scheme + "://" + asked_.links.host);
+    if (response.status >= 500 && response.status != 501) {
       gateway_.log_.Warning("request failed",
                             {{"request_id", caller_.call.request_id},
                              {"method", http_.method},
