@@ -90,15 +90,24 @@ bool IsShortVersionPath(const std::vector<std::string>& segments) {
 // One request on its way.
 class Gateway::Exchange : public std::enable_shared_from_this<Exchange> {
  public:
-  Exchange(const Gateway& gateway, HttpRequest http, Responder respond)
+  Exchange(Gateway& gateway, HttpRequest http, Responder respond)
       : gateway_(gateway),
         http_(std::move(http)),
         respond_(std::move(respond)),
         began_(absl::Now()) {
-    caller_.call = CallFor(gateway.options_.request_timeout, {}, "req-" + NewUuid());
+    caller_.call = CallFor(
+        gateway.options_.request_timeout, gateway.stopping_.get_token(), "req-" + NewUuid());
     asked_.links.host = OriginOf(http_);
     asked_.scheme = http_.over_tls ? "https" : "http";
     asked_.region = gateway.options_.region;
+    const MutexLock lock(gateway_.mutex_);
+    ++gateway_.under_way_;
+  }
+
+  ~Exchange() {
+    const MutexLock lock(gateway_.mutex_);
+    --gateway_.under_way_;
+    gateway_.ended_.NotifyAll();
   }
 
   void Run() {
@@ -215,7 +224,7 @@ class Gateway::Exchange : public std::enable_shared_from_this<Exchange> {
     respond_(std::move(response));
   }
 
-  const Gateway& gateway_;
+  Gateway& gateway_;
   const HttpRequest http_;
   Responder respond_;
   const absl::Time began_;
@@ -246,7 +255,14 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Make(ApiClient& api,
   return gateway;
 }
 
-void Gateway::Handle(HttpRequest http, Responder respond) const {
+Gateway::~Gateway() {
+  stopping_.request_stop();
+  const MutexLock lock(mutex_);
+  ended_.WaitUntil(
+      mutex_, absl::InfiniteFuture(), [this]() TROVE_REQUIRES(mutex_) { return under_way_ == 0; });
+}
+
+void Gateway::Handle(HttpRequest http, Responder respond) {
   std::make_shared<Exchange>(*this, std::move(http), std::move(respond))->Run();
 }
 

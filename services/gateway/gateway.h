@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include <absl/status/status.h>
@@ -8,6 +9,7 @@
 #include <absl/time/time.h>
 
 #include "libtrove/base/log.h"
+#include "libtrove/base/mutex.h"
 #include "services/gateway/api_client.h"
 #include "services/gateway/codec/plan.h"
 #include "services/gateway/endpoints.h"
@@ -31,8 +33,13 @@ class Gateway {
                                                        const GatewayOptions& options,
                                                        Log log);
 
+  /// Cancels what is under way and waits until the last request is answered.
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
   /// Answers one request, now or later. Does not block.
-  void Handle(HttpRequest http, Responder respond) const;
+  void Handle(HttpRequest http, Responder respond);
 
   /// The answer to what the server could not take as a request.
   static HttpResponse Refuse(int status, const std::string& why);
@@ -47,6 +54,10 @@ class Gateway {
   const Endpoints endpoints_;
   Plans plans_;
   std::unique_ptr<Router> router_;
+  std::stop_source stopping_;
+  Mutex mutex_;
+  CondVar ended_;
+  int under_way_ TROVE_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace trove::gateway

@@ -1,5 +1,7 @@
 #include "test/unit/gateway/fake_api.h"
 
+#include <functional>
+#include <stop_token>
 #include <utility>
 
 #include "libtrove/base/check.h"
@@ -45,6 +47,16 @@ v1::Datastore TheDatastore() {
 
 }  // namespace
 
+// A call that ends only when its client gives up.
+class FakeApi::Hanging {
+ public:
+  Hanging(const Call& call, rpc::Reply<v1::Instance> reply)
+      : on_stop_(call.stop, [reply] { reply.Finish(absl::CancelledError("nobody waits")); }) {}
+
+ private:
+  std::stop_callback<std::function<void()>> on_stop_;
+};
+
 class FakeApi::Instances final : public v1::InstanceService::CallbackService {
  public:
   explicit Instances(FakeApi& api) : api_(api) {}
@@ -52,6 +64,12 @@ class FakeApi::Instances final : public v1::InstanceService::CallbackService {
   grpc::ServerUnaryReactor* GetInstance(grpc::CallbackServerContext* context,
                                         const v1::GetInstanceRequest* request,
                                         v1::Instance* response) override {
+    if (request->id() == "hang") {
+      return rpc::Async(context, response, [&](const Call& call, rpc::Reply<v1::Instance> reply) {
+        const MutexLock lock(api_.mutex_);
+        api_.hanging_.push_back(std::make_unique<Hanging>(call, std::move(reply)));
+      });
+    }
     return On(context, request->id(), response, [](v1::Instance&) {});
   }
 
@@ -268,6 +286,13 @@ FakeApi::FakeApi()
                                     rpc::Serve<v1::LimitsService>(*limits_service_)});
   TROVE_CHECK(server.ok());
   server_ = *std::move(server);
+}
+
+FakeApi::~FakeApi() = default;
+
+std::size_t FakeApi::hanging() const {
+  const MutexLock lock(mutex_);
+  return hanging_.size();
 }
 
 std::vector<std::shared_ptr<grpc::Channel>> FakeApi::Channels(int count) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,10 +21,11 @@ namespace trove::gateway {
 /// The api as the gateway sees it, behind a real mesh listener: checks token and project, keeps
 /// instances in memory, one flavor ("2") and one datastore ("mariadb"). Thread-safe.
 ///
-/// Tokens: "member" and "admin", of project "p".
+/// Tokens: "member" and "admin", of project "p". The instance "hang" is never answered for.
 class FakeApi {
  public:
   FakeApi();
+  ~FakeApi();
 
   TestMesh& mesh() { return mesh_; }
   rpc::Server& server() { return *server_; }
@@ -31,12 +33,16 @@ class FakeApi {
   /// Channels to it as the gateway has them.
   std::vector<std::shared_ptr<grpc::Channel>> Channels(int count);
 
+  /// How many calls are waiting for the answer that does not come.
+  std::size_t hanging() const;
+
   /// The ids that the x-request-id metadata had, in order.
   std::vector<std::string> request_ids() const;
 
  private:
   absl::Status Admit(const Call& call, grpc::CallbackServerContext* context);
 
+  class Hanging;
   class Instances;
   class Flavors;
   class Datastores;
@@ -46,6 +52,7 @@ class FakeApi {
   mutable Mutex mutex_;
   std::map<std::string, v1::Instance> instances_ TROVE_GUARDED_BY(mutex_);
   std::vector<std::string> request_ids_ TROVE_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<Hanging>> hanging_ TROVE_GUARDED_BY(mutex_);
   std::unique_ptr<v1::InstanceService::CallbackService> instance_service_;
   std::unique_ptr<v1::FlavorService::CallbackService> flavor_service_;
   std::unique_ptr<v1::DatastoreService::CallbackService> datastore_service_;

@@ -11,6 +11,7 @@
 #include <catch2/catch.hpp>
 
 #include "services/gateway/http_server.h"
+#include "test/support/eventually.h"
 #include "test/unit/gateway/fake_api.h"
 #include "test/unit/gateway/raw_http.h"
 
@@ -365,8 +366,29 @@ TEST_CASE("an api that is gone or silent is a 503, not a hang", "[unit][gateway]
   rest.api().server().Drain(absl::ZeroDuration());
   const RawResponse response = rest("GET /v1.0/p/instances");
   CHECK(response.status == 503);
-  CHECK(KeysOf(json::parse(response.body)) == std::vector<std::string>{"serviceUnavailable"});
+  CHECK(response.body ==
+        R"({"serviceUnavailable":{"code":503,"message":"The service is not available; )"
+        R"(try again later"}})");
   CHECK(rest.Raw("GET /", "", "").status == 200);
+}
+
+TEST_CASE("an api that does not answer is a 504 in the end", "[unit][gateway]") {
+  GatewayOptions options;
+  options.request_timeout = absl::Milliseconds(200);
+  Rest rest(options);
+  const RawResponse response = rest("GET /v1.0/p/instances/hang");
+  CHECK(response.status == 504);
+  CHECK(KeysOf(json::parse(response.body)) == std::vector<std::string>{"gatewayTimeout"});
+}
+
+TEST_CASE("a gateway that stops gives up what is under way", "[unit][gateway]") {
+  auto rest = std::make_unique<Rest>();
+  RawClient client(rest->port());
+  REQUIRE(client.Send(
+      "GET /v1.0/p/instances/hang HTTP/1.1\r\nHost: h\r\nX-Auth-Token: member\r\n\r\n"));
+  REQUIRE(Eventually(absl::Seconds(10), [&] { return rest->api().hanging() == 1; }));
+  rest.reset();
+  CHECK(client.Closed());
 }
 
 TEST_CASE("HEAD is a GET without its body", "[unit][gateway]") {

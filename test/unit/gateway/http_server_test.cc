@@ -12,6 +12,7 @@
 
 #include "libtrove/base/mutex.h"
 #include "test/support/eventually.h"
+#include "test/support/test_mesh.h"
 #include "test/unit/gateway/raw_http.h"
 
 namespace trove::gateway {
@@ -275,6 +276,29 @@ TEST_CASE("a drain cuts what outlasts its grace", "[unit][gateway]") {
   server->Drain(absl::Milliseconds(50));
   CHECK(busy.Closed());
   waiting.AnswerFirst();  // nobody is there to hear it, and nothing breaks
+}
+
+TEST_CASE("with a certificate the server speaks TLS and nothing else", "[unit][gateway]") {
+  TestMesh mesh;
+  const auto endpoint = mesh.Endpoint();
+  HttpOptions options;
+  options.tls_certificate = endpoint->files().certificate;
+  options.tls_key = endpoint->files().key;
+  std::atomic<bool> over_tls = false;
+  const auto server = Start(options, [&](HttpRequest request, Responder respond) {
+    over_tls = request.over_tls;
+    respond({.body = request.target});
+  });
+  const std::string answer = TlsExchange(server->port(),
+                                         mesh.endpoint_authority_pem(),
+                                         "GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  CHECK(answer.rfind("HTTP/1.1 200 OK\r\n", 0) == 0);
+  CHECK(answer.substr(answer.size() - 2) == "/x");
+  CHECK(over_tls);
+
+  RawClient plain(server->port());
+  REQUIRE(plain.Send("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+  CHECK(plain.Receive().status == 0);
 }
 
 TEST_CASE("a taken port and a bad address are refused at start", "[unit][gateway]") {

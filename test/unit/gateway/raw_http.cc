@@ -7,9 +7,15 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <memory>
+#include <utility>
 
 #include <absl/time/clock.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
 
 namespace trove::gateway {
 namespace {
@@ -22,6 +28,17 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
+UniqueFd Connect(int port) {
+  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const bool connected =
+      ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  return connected ? std::move(fd) : UniqueFd();
+}
+
 }  // namespace
 
 std::string RawResponse::Header(std::string_view name) const {
@@ -32,15 +49,7 @@ std::string RawResponse::Header(std::string_view name) const {
   return header.substr(begin, header.find("\r\n", begin) - begin);
 }
 
-RawClient::RawClient(int port) {
-  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0)
-    socket_ = std::move(fd);
-}
+RawClient::RawClient(int port) : socket_(Connect(port)) {}
 
 bool RawClient::Send(std::string_view bytes) {
   while (!bytes.empty()) {
@@ -99,6 +108,28 @@ RawResponse Exchange(int port, std::string_view request) {
   if (!client.connected()) return {};
   client.Send(request);
   return client.Receive();
+}
+
+std::string TlsExchange(int port, const std::string& authority_pem, std::string_view request) {
+  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_client_method()),
+                                                                  SSL_CTX_free);
+  const std::unique_ptr<BIO, decltype(&BIO_free)> pem(
+      BIO_new_mem_buf(authority_pem.data(), static_cast<int>(authority_pem.size())), BIO_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> authority(
+      PEM_read_bio_X509(pem.get(), nullptr, nullptr, nullptr), X509_free);
+  X509_STORE_add_cert(SSL_CTX_get_cert_store(context.get()), authority.get());
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+
+  const UniqueFd socket = Connect(port);
+  const std::unique_ptr<SSL, decltype(&SSL_free)> tls(SSL_new(context.get()), SSL_free);
+  SSL_set_fd(tls.get(), socket.get());
+  if (SSL_connect(tls.get()) != 1) return "";
+  SSL_write(tls.get(), request.data(), static_cast<int>(request.size()));
+  std::string answer;
+  char bytes[4096];
+  for (int count = 0; (count = SSL_read(tls.get(), bytes, sizeof(bytes))) > 0;)
+    answer.append(bytes, static_cast<std::size_t>(count));
+  return answer;
 }
 
 }  // namespace trove::gateway

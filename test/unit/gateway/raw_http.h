@@ -49,4 +49,8 @@ class RawClient {
 /// One request on a connection of its own.
 RawResponse Exchange(int port, std::string_view request);
 
+/// The same over TLS to a server whose certificate chains to `authority_pem`: everything that it
+/// answers until it closes; empty when there is no connection.
+std::string TlsExchange(int port, const std::string& authority_pem, std::string_view request);
+
 }  // namespace trove::gateway
