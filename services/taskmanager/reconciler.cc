@@ -26,6 +26,24 @@ bool ShouldRun(const Guest& guest, const InstanceView& view) {
 
 }  // namespace
 
+absl::Status ReclaimPlaces(const Call& call, Store& store, Provisioner& provisioner) {
+  TROVE_ASSIGN_OR_RETURN(const std::vector<Guest> guests,
+                         store.ListGuests(call, provisioner.placement_prefix()));
+  for (const Guest& guest : guests) {
+    const auto view = store.GetInstance(call, std::nullopt, guest.instance_id);
+    if (absl::IsNotFound(view.status())) continue;
+    TROVE_RETURN_IF_ERROR(view.status());
+    if (!view->endpoint) continue;
+    const absl::Status claimed =
+        provisioner.Reclaim(call, RefOf(guest, guest.generation), PlaceOf(guest, *view->endpoint));
+    // A delete that is nearly done has given them back, and its tombstone says so.
+    if (!claimed.ok() && !absl::IsAborted(claimed))
+      Log().Error("a guest's port or user is taken by somebody else on this host",
+                  {{"guest", guest.id.value()}, {"error", claimed}});
+  }
+  return absl::OkStatus();
+}
+
 Reconciler::Reconciler(Store& store, Provisioner& provisioner, WorkerLease& worker, Options options)
     : store_(store), provisioner_(provisioner), worker_(worker), options_(std::move(options)) {}
 
@@ -60,24 +78,6 @@ void Reconciler::Run(const std::stop_token& stop) {
     }
     Pause(stop, options_.every);
   }
-}
-
-absl::Status Reconciler::ReclaimAll(const Call& call) {
-  TROVE_ASSIGN_OR_RETURN(const std::vector<Guest> guests,
-                         store_.ListGuests(call, provisioner_.placement_prefix()));
-  for (const Guest& guest : guests) {
-    const auto view = store_.GetInstance(call, std::nullopt, guest.instance_id);
-    if (absl::IsNotFound(view.status())) continue;
-    TROVE_RETURN_IF_ERROR(view.status());
-    if (!view->endpoint) continue;
-    const absl::Status claimed =
-        provisioner_.Reclaim(call, RefOf(guest, guest.generation), PlaceOf(guest, *view->endpoint));
-    // A delete that is nearly done has given them back, and its tombstone says so.
-    if (!claimed.ok() && !absl::IsAborted(claimed))
-      log_.Error("a guest's port or user is taken by somebody else on this host",
-                 {{"guest", guest.id.value()}, {"error", claimed}});
-  }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<Reconciler::Report> Reconciler::ReconcileOnce(const Call& call) {

@@ -15,6 +15,10 @@
 
 namespace trove::taskmanager {
 
+/// Claims again the ports and uids of every guest that is stored as placed here: to be done before
+/// anybody is placed, as a reboot takes the claims away. Failures of single guests are logged.
+absl::Status ReclaimPlaces(const Call& call, Store& store, Provisioner& provisioner);
+
 /// Compares what the store wants with what the host has, and mends the difference: a guest whose
 /// processes are gone (a reboot, a killed keeper) is ensured again, and one that the store does not
 /// know, or has buried, is removed. Guests that an operation holds are the operation's. One task
@@ -39,10 +43,6 @@ class Reconciler {
   ~Reconciler();
   Reconciler(const Reconciler&) = delete;
   Reconciler& operator=(const Reconciler&) = delete;
-
-  /// Claims again the ports and uids of every stored guest: to be done before anybody is placed,
-  /// as a reboot takes the claims away. Failures of single guests are logged.
-  absl::Status ReclaimAll(const Call& call);
 
   /// One look, now. Errors: store or host could not be asked, and nothing was done.
   absl::StatusOr<Report> ReconcileOnce(const Call& call);

@@ -20,8 +20,8 @@ WorkerId NewWorkerId(const std::string& name) {
 
 }  // namespace
 
-WorkerLease::WorkerLease(Store& store, Options options, std::function<void()> on_term)
-    : store_(store), options_(std::move(options)), on_term_(std::move(on_term)) {
+WorkerLease::WorkerLease(Store& store, Options options)
+    : store_(store), options_(std::move(options)) {
   thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
 }
 
@@ -130,9 +130,7 @@ void WorkerLease::RenewOnce(const std::stop_token& stop) {
     // The store counts from when it did it, which is later than `began`.
     term_->until = began + options_.lease;
   }
-  if (!fresh) return;
-  log_.Info("registered as a worker", {{"worker", id->value()}});
-  if (on_term_) on_term_();
+  if (fresh) log_.Info("registered as a worker", {{"worker", id->value()}});
 }
 
 void WorkerLease::EndCurrent(std::string_view why) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -34,9 +33,8 @@ class WorkerLease {
     absl::Duration renew_every = absl::Milliseconds(500);
   };
 
-  /// `store` must outlive this object. `on_term` is called on the lease's thread when a term
-  /// begins.
-  WorkerLease(Store& store, Options options, std::function<void()> on_term = {});
+  /// `store` must outlive this object; begins at once.
+  WorkerLease(Store& store, Options options);
 
   /// As Release.
   ~WorkerLease();
@@ -69,7 +67,6 @@ class WorkerLease {
 
   Store& store_;
   const Options options_;
-  const std::function<void()> on_term_;
   const Log log_;
   mutable Mutex mutex_;
   CondVar changed_;

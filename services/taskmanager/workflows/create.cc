@@ -9,6 +9,7 @@
 #include "libtrove/identity/token.h"
 #include "services/taskmanager/enrolment.h"
 #include "services/taskmanager/guest_specs.h"
+#include "services/taskmanager/workflows/local_target.h"
 #include "services/taskmanager/workflows/workflows.h"
 
 namespace trove::taskmanager {
@@ -25,7 +26,7 @@ constexpr char kGuestConnected[] = "guest.connected";
 
 // Twice is safe: a guest keeps the place it was given, and the same place is stored again.
 Outcome Place(const WorkflowParts& parts, StepContext& context) {
-  const auto target = context.Target();
+  const auto target = LocalTarget(parts, context);
   if (!target.ok()) return OutcomeOf(target.status());
   if (!target->guest.placement.empty() && target->endpoint.port != 0) return Done{};
   const auto place =
@@ -37,7 +38,7 @@ Outcome Place(const WorkflowParts& parts, StepContext& context) {
 
 // Twice is safe: a volume that exists is left as it is.
 Outcome MakeVolume(const WorkflowParts& parts, StepContext& context) {
-  const auto target = context.Target();
+  const auto target = LocalTarget(parts, context);
   if (!target.ok()) return OutcomeOf(target.status());
   const absl::Status made =
       parts.provisioner.EnsureVolume(context.call(), VolumeSpecOf(*target, context.generation()));
@@ -48,7 +49,7 @@ Outcome MakeVolume(const WorkflowParts& parts, StepContext& context) {
 // Starts the guest, with a token as long as it has not enrolled. Twice is safe: it is the same
 // token and a guest that runs is adopted.
 absl::Status EnsureGuest(const WorkflowParts& parts, StepContext& context) {
-  TROVE_ASSIGN_OR_RETURN(const OperationTarget target, context.Target());
+  TROVE_ASSIGN_OR_RETURN(const OperationTarget target, LocalTarget(parts, context));
   GuestSpec spec = GuestSpecOf(target, context.generation(), parts.mesh);
   if (!target.guest.enrolled_at) {
     spec.enrolment_token =
@@ -68,7 +69,7 @@ Outcome StartGuest(const WorkflowParts& parts, StepContext& context) {
 
 // Twice is safe: it looks, and makes sure of the guest again in case its host lost it.
 Outcome AwaitGuest(const WorkflowParts& parts, StepContext& context) {
-  const auto target = context.Target();
+  const auto target = LocalTarget(parts, context);
   if (!target.ok()) return OutcomeOf(target.status());
   if (target->guest.incarnation > 0 || context.FindSignal(kGuestConnected) != nullptr) {
     context.Consume(kGuestConnected);
@@ -124,7 +125,7 @@ absl::StatusOr<mesh::v1::Job> PrepareJobOf(const identity::MasterKey& master_key
 
 // Twice is safe: the same job is done once by the guest.
 Outcome Prepare(const WorkflowParts& parts, StepContext& context) {
-  const auto target = context.Target();
+  const auto target = LocalTarget(parts, context);
   if (!target.ok()) return OutcomeOf(target.status());
   auto driven = parts.jobs.Drive(context, target->guest.id, kPrepareTime, [&] {
     return PrepareJobOf(parts.master_key, context.operation(), *target);

@@ -2,6 +2,7 @@
 
 #include "libtrove/base/status.h"
 #include "services/taskmanager/guest_specs.h"
+#include "services/taskmanager/workflows/local_target.h"
 #include "services/taskmanager/workflows/workflows.h"
 
 namespace trove::taskmanager {
@@ -25,7 +26,7 @@ Outcome Insist(const absl::Status& status, std::vector<Effect> effects = {}) {
 // Twice is safe: a guest that is not there is stopped. And whatever comes of it: the next step does
 // it by force.
 Outcome Stop(const WorkflowParts& parts, StepContext& context) {
-  const auto target = context.Target();
+  const auto target = LocalTarget(parts, context);
   if (!target.ok()) return Insist(target.status());
   const absl::Status stopped = parts.provisioner.Stop(context.call().Within(kGrace),
                                                       RefOf(target->guest, context.generation()));
@@ -35,7 +36,7 @@ Outcome Stop(const WorkflowParts& parts, StepContext& context) {
 
 // Twice is safe: what is gone is gone.
 Outcome RemoveGuest(const WorkflowParts& parts, StepContext& context) {
-  const auto target = context.Target();
+  const auto target = LocalTarget(parts, context);
   if (!target.ok()) return Insist(target.status());
   return Insist(
       parts.provisioner.Remove(context.call(), RefOf(target->guest, context.generation())));
@@ -43,7 +44,7 @@ Outcome RemoveGuest(const WorkflowParts& parts, StepContext& context) {
 
 // Twice is safe: what is gone is gone.
 Outcome RemoveVolume(const WorkflowParts& parts, StepContext& context) {
-  const auto target = context.Target();
+  const auto target = LocalTarget(parts, context);
   if (!target.ok()) return Insist(target.status());
   return Insist(parts.provisioner.RemoveVolume(
                     context.call(), RefOf(target->guest, context.generation()), target->volume.id),
@@ -52,7 +53,7 @@ Outcome RemoveVolume(const WorkflowParts& parts, StepContext& context) {
 
 // Twice is safe: a claim that is somebody else's by now is left to them.
 Outcome Release(const WorkflowParts& parts, StepContext& context) {
-  const auto target = context.Target();
+  const auto target = LocalTarget(parts, context);
   if (!target.ok()) return Insist(target.status());
   return Insist(parts.provisioner.Release(context.call(),
                                           RefOf(target->guest, context.generation()),

@@ -2,6 +2,7 @@
 
 #include "libtrove/base/status.h"
 #include "services/taskmanager/guest_specs.h"
+#include "services/taskmanager/workflows/local_target.h"
 #include "services/taskmanager/workflows/workflows.h"
 
 namespace trove::taskmanager {
@@ -12,7 +13,7 @@ constexpr absl::Duration kRestartTime = absl::Minutes(3);
 
 // Twice is safe: the same job is done once by the guest.
 Outcome Restart(const WorkflowParts& parts, StepContext& context) {
-  const auto target = context.Target();
+  const auto target = LocalTarget(parts, context);
   if (!target.ok()) return OutcomeOf(target.status());
   auto driven = parts.jobs.Drive(context, target->guest.id, kRestartTime, [] {
     mesh::v1::Job job;
