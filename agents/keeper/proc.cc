@@ -82,8 +82,8 @@ std::string ReadBootId() {
 }
 
 BootTime AgeOf(std::uint64_t start_ticks) {
-  static const auto ticks_a_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
-  const std::uint64_t ns_a_tick = 1'000'000'000 / ticks_a_second;
+  static const auto kTicksASecond = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  const std::uint64_t ns_a_tick = 1'000'000'000 / kTicksASecond;
   return Now() - BootTime(static_cast<std::int64_t>(start_ticks * ns_a_tick));
 }
 

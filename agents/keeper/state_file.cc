@@ -45,7 +45,7 @@ std::string EncodeState(const State& state) {
 Parsed<State> ParseState(std::string_view text) {
   Parsed<Fields> fields = Fields::Decode(text);
   if (!fields.value) return {{}, std::move(fields.error)};
-  FieldReader reader(*std::move(fields.value));
+  FieldReader reader(*fields.value);
   State state;
   ReadStatus(reader, state.status);
   if (state.status.guest_id.empty()) reader.Missing("guest_id");
@@ -122,7 +122,7 @@ std::optional<BootTime> StateFile::ReadDeadline(const std::string& boot_id) cons
   const std::optional<std::string> text = ReadSmallFile(deadline_path_, kMaxFileBytes);
   Parsed<Fields> fields = Fields::Decode(text.value_or(""));
   if (!fields.value) return std::nullopt;
-  FieldReader reader(*std::move(fields.value));
+  FieldReader reader(*fields.value);
   std::string written_in;
   std::optional<std::int64_t> deadline_ns;
   reader.Read("boot_id", written_in);

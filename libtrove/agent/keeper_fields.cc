@@ -92,7 +92,7 @@ Parsed<Fields> Fields::Decode(std::string_view text) {
   return {std::move(fields), {}};
 }
 
-FieldReader::FieldReader(Fields fields) : left_(fields.entries()) {}
+FieldReader::FieldReader(const Fields& fields) : left_(fields.entries()) {}
 
 void FieldReader::Fail(std::string error) {
   if (error_.empty()) error_ = std::move(error);

@@ -47,7 +47,7 @@ class Fields {
 /// leaves its target as it was.
 class FieldReader {
  public:
-  explicit FieldReader(Fields fields);
+  explicit FieldReader(const Fields& fields);
 
   void Read(std::string_view key, std::string& value);
   void Read(std::string_view key, std::vector<std::string>& values);

@@ -280,7 +280,7 @@ std::string EncodeSpec(const Spec& spec) {
 Parsed<Spec> ParseSpec(std::string_view text) {
   Parsed<Fields> fields = Fields::Decode(text);
   if (!fields.value) return {{}, std::move(fields.error)};
-  FieldReader reader(*std::move(fields.value));
+  FieldReader reader(*fields.value);
   Spec spec;
   reader.Read("guest_id", spec.guest_id);
   if (spec.guest_id.empty()) reader.Missing("guest_id");
@@ -368,7 +368,7 @@ std::string EncodeRequest(const Request& request) {
 Parsed<Request> ParseRequest(std::string_view frame) {
   Parsed<Fields> fields = Fields::Decode(frame);
   if (!fields.value) return {{}, std::move(fields.error)};
-  FieldReader reader(*std::move(fields.value));
+  FieldReader reader(*fields.value);
   std::string word;
   Request request;
   reader.Read("request", word);
@@ -396,7 +396,7 @@ std::string EncodeEvent(const Event& event) {
 Parsed<std::variant<Reply, Event>> ParseMessage(std::string_view frame) {
   Parsed<Fields> fields = Fields::Decode(frame);
   if (!fields.value) return {{}, std::move(fields.error)};
-  FieldReader reader(*std::move(fields.value));
+  FieldReader reader(*fields.value);
   std::string reply_word;
   std::string event_word;
   std::string message;

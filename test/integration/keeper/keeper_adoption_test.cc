@@ -3,7 +3,10 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 
+#include <absl/time/clock.h>
+#include <absl/time/time.h>
 #include <catch2/catch.hpp>
 
 #include "test/integration/keeper/test_guest.h"
@@ -158,6 +161,33 @@ TEST_CASE("a pid that was given to another process is not adopted", "[integratio
   CHECK_FALSE(guest.Status().server.running);
   CHECK(IsAlive(server));
   ::kill(-server, SIGKILL);
+}
+
+TEST_CASE("a keeper killed at any moment of a start leaves no server unknown",
+          "[integration][keeper]") {
+  TestGuest guest;
+  guest.Start();
+  // Says so when there is a second one.
+  const Command server =
+      Shell("exec 9>running; flock -n 9 || echo two servers >> wrong; exec sleep 60");
+  for (int i = 0; i < 40; ++i) {
+    CAPTURE(i);
+    const pid_t keeper = guest.Status().keeper_pid;
+    std::jthread asking([&] {
+      guest.client().StartServer(Soon(), {1, server, true}).IgnoreError();  // it may be cut off
+    });
+    const absl::Time moment = absl::Now() + i * absl::Microseconds(100);
+    while (absl::Now() < moment)
+      std::this_thread::yield();
+    REQUIRE(::kill(keeper, SIGKILL) == 0);
+    asking.join();
+    REQUIRE(Eventually(absl::Seconds(5), [&] { return !IsAlive(keeper); }));
+    guest.Start();
+    const auto again = guest.client().StartServer(Soon(), {1, server, true}).status();
+    REQUIRE((again.ok() || absl::IsAlreadyExists(again)));
+    REQUIRE(guest.client().KillServer(Soon(), {1}).ok());
+  }
+  CHECK(Text(guest / "wrong").empty());
 }
 
 }  // namespace

@@ -176,6 +176,7 @@ TEST_CASE("the guest may use its keeper but not replace or end itself", "[integr
   if (greedy == 0) {
     if (::setresuid(guest.spec().uid, guest.spec().uid, guest.spec().uid) != 0) ::_exit(255);
     std::vector<UniqueFd> held;
+    held.reserve(kMaxConnections);
     for (int i = 0; i < kMaxConnections; ++i)
       held.push_back(RawConnection(client.socket_path()));
     const bool busy = absl::IsUnavailable(client.GetStatus(Soon()).status());

@@ -9,8 +9,6 @@
 namespace trove::keeper {
 namespace {
 
-using std::string_literals::operator""s;
-
 TEST_CASE("fields come back as they were written", "[unit][keeper]") {
   const std::string value = GENERATE("",
                                      "plain",
@@ -41,7 +39,7 @@ TEST_CASE("text that is not fields is refused and the line named", "[unit][keepe
       {"a b=1\n", "line 1: not a key in front of ="},
       {"a=\\t\n", "line 1: an unknown escape"},
       {"a=\\\n", "line 1: an unknown escape"},
-      {"a=\0\n"s, "line 1: a NUL byte"},
+      {std::string("a=\0\n", 4), "line 1: a NUL byte"},
       {"\x7f"
        "ELF\n",
        "line 1: not key=value"},
