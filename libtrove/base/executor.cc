@@ -55,7 +55,8 @@ void Executor::Drain() {
   const MutexLock lock(mutex_);
   draining_ = true;
   changed_.NotifyAll();
-  while (!changed_.WaitUntil(mutex_, WaitLimit(), [this] { return running_ == 0; })) {
+  while (!changed_.WaitUntil(
+      mutex_, WaitLimit(), [this]() TROVE_REQUIRES(mutex_) { return running_ == 0; })) {
   }
 }
 
@@ -69,7 +70,9 @@ void Executor::Run() {
     Task task;
     {
       const MutexLock lock(mutex_);
-      changed_.WaitUntil(mutex_, WaitLimit(), [this] { return draining_ || !queue_.empty(); });
+      changed_.WaitUntil(mutex_, WaitLimit(), [this]() TROVE_REQUIRES(mutex_) {
+        return draining_ || !queue_.empty();
+      });
       if (queue_.empty()) {
         if (!draining_) continue;
         --running_;
