@@ -6,6 +6,7 @@
 #include "libtrove/model/errors.h"
 #include "services/gateway/views/datastores.h"
 #include "services/gateway/views/flavors.h"
+#include "services/gateway/views/instance_errors.h"
 #include "services/gateway/views/instances.h"
 #include "services/gateway/views/limits.h"
 #include "services/gateway/views/versions.h"
@@ -198,7 +199,8 @@ Endpoints MakeEndpoints(ApiClient& api) {
               &ApiStubs::instances,
               &Instances::CreateInstance,
               ToCreateInstance,
-              NewInstanceView));
+              NewInstanceView,
+              InstanceError));
   add("InstanceService.UpdateInstance", ChangeCall(api, ChangeOfUpdate));
   add("InstanceService.EditInstance", ChangeCall(api, ChangeOfEdit));
   add("InstanceService.DeleteInstance",

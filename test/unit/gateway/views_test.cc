@@ -11,6 +11,7 @@
 #include "services/gateway/codec/plan.h"
 #include "services/gateway/views/datastores.h"
 #include "services/gateway/views/flavors.h"
+#include "services/gateway/views/instance_errors.h"
 #include "services/gateway/views/instances.h"
 #include "services/gateway/views/limits.h"
 #include "services/gateway/views/versions.h"
@@ -239,6 +240,33 @@ TEST_CASE("a page is sorted by age and leads to the next one", "[unit][gateway]"
   CHECK(document.links(0).rel() == "next");
   CHECK(document.links(0).href() == "https://h:8779/v1.0/p/instances?limit=3&marker=c");
   CHECK(document.instances_links_size() == 1);
+}
+
+TEST_CASE("a field that the api refuses is named as the client wrote it", "[unit][gateway]") {
+  const auto [field, want] = GENERATE(table<std::string, std::string>({
+      {"name", "instance['name']"},
+      {"instance.name", "instance['name']"},
+      {"volume_size_gib", "instance['volume']['size']"},
+      {"datastore", "instance['datastore']['type']"},
+      {"users[0].name", "instance['users'][0]['name']"},
+      {"users[12].databases[3]", "instance['users'][12]['databases'][3]"},
+      {"databases[0].collation", "instance['databases'][0]['collate']"},
+      {"access.allowed_cidrs[1]", "instance['access']['allowed_cidrs'][1]"},
+      {"odd[", "instance['odd']["},
+      {"", "instance"},
+  }));
+  CAPTURE(field);
+  CHECK(RestPath(field) == want);
+  const absl::Status told = InstanceError(FieldError(field, "is wrong"));
+  CHECK(MessageOf(told) == "Validation error: " + want + " is wrong");
+  CHECK(ReasonOf(told).reason == Reason::kInvalidField);
+}
+
+TEST_CASE("an error with words of its own keeps them", "[unit][gateway]") {
+  const absl::Status error =
+      MakeError(Reason::kFlavorUnknown, "no flavor 9", {.violations = {{"flavor_id", "other"}}});
+  CHECK(InstanceError(error) == error);
+  CHECK(InstanceError(absl::NotFoundError("x")) == absl::NotFoundError("x"));
 }
 
 TEST_CASE("a flavor's id is a number where it can be one", "[unit][gateway]") {
