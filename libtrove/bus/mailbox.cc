@@ -75,8 +75,9 @@ void Mailbox::Run() {
     {
       const MutexLock lock(mutex_);
       // Bounded only so that a lost wake-up could never hang it; the loop waits again.
-      changed_.WaitUntil(
-          mutex_, absl::Now() + absl::Minutes(1), [this] { return closed_ || !queue_.empty(); });
+      changed_.WaitUntil(mutex_, absl::Now() + absl::Minutes(1), [this]() TROVE_REQUIRES(mutex_) {
+        return closed_ || !queue_.empty();
+      });
       if (closed_) return;
       if (queue_.empty()) continue;
       message = std::move(queue_.front());

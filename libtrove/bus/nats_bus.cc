@@ -37,7 +37,8 @@ absl::Status CheckOptions(const NatsBusOptions& options) {
   if (options.event_replicas < 1 || options.event_replicas > 5) {
     return invalid("event_replicas must be 1 to 5");
   }
-  if (options.connect_timeout <= absl::ZeroDuration()) return invalid("no time to connect in");
+  if (options.connect_timeout < absl::Milliseconds(1)) return invalid("no time to connect in");
+  if (options.ping_interval < absl::Milliseconds(1)) return invalid("no time between two pings");
   const std::string& prefix = options.inbox_prefix;
   if (prefix.empty() || prefix.ends_with('.') ||
       prefix.find_first_of("*> \t\r\n") != std::string::npos) {
@@ -85,7 +86,7 @@ NatsBus::NatsBus(std::shared_ptr<Core> core)
 
 NatsBus::~NatsBus() = default;
 
-absl::Status NatsBus::ReplaceCredentials(identity::NatsCredentials credentials) {
+absl::Status NatsBus::ReplaceCredentials(const identity::NatsCredentials& credentials) {
   TROVE_ASSIGN_OR_RETURN(NatsLogin login, LoginOf(credentials));
   core_->ReplaceLogin(std::move(login));
   return absl::OkStatus();

@@ -31,6 +31,8 @@ struct NatsBusOptions {
   bool wait_for_first_connection = false;  ///< else Connect does not wait and cannot fail by that
   int event_replicas = 1;                  ///< of the event stream, 1 to 5, in a cluster
   absl::Duration connect_timeout = absl::Seconds(5);  ///< of one attempt
+  /// A server that leaves two of these without an answer counts as lost.
+  absl::Duration ping_interval = absl::Seconds(5);
   BackoffPolicy reconnect = {absl::Milliseconds(50), absl::Seconds(2)};
   Log log;
 };
@@ -49,7 +51,7 @@ class NatsBus final : public Bus {
 
   /// Uses these from the next connection on, which the server itself brings about when the old ones
   /// expire. Errors: kInvalidArgument: the seed is none.
-  absl::Status ReplaceCredentials(identity::NatsCredentials credentials);
+  absl::Status ReplaceCredentials(const identity::NatsCredentials& credentials);
 
   absl::Status Publish(const Call& call, const Subject& subject, std::string_view payload) override;
   absl::StatusOr<std::string> Request(const Call& call,

@@ -63,7 +63,8 @@ void NatsBus::Core::Run(const std::stop_token& stop) {
     const absl::Time began = absl::Now();
     absl::Status reason = connected;
     if (connected.ok()) {
-      WaitWhile(stop, absl::InfiniteDuration(), [this] { return !link_ended_; });
+      WaitWhile(
+          stop, absl::InfiniteDuration(), [this]() TROVE_REQUIRES(mutex_) { return !link_ended_; });
       {
         const MutexLock lock(mutex_);
         reason = state_.last_error;
@@ -415,7 +416,8 @@ BusState NatsBus::Core::state() const {
 }
 
 absl::Status NatsBus::Core::WaitUntilConnected(const Call& call) {
-  WaitWhile(call.stop, call.Remaining(), [this] { return !state_.connected; });
+  WaitWhile(
+      call.stop, call.Remaining(), [this]() TROVE_REQUIRES(mutex_) { return !state_.connected; });
   const MutexLock lock(mutex_);
   if (state_.connected) return absl::OkStatus();
   return Annotate(call.Check(), "wait for the bus (" + MessageOf(state_.last_error) + ")");

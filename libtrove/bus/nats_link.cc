@@ -1,11 +1,14 @@
 #include "libtrove/bus/nats_link.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <utility>
+
+#include <absl/time/clock.h>
 
 #include "libtrove/base/mutex.h"
 #include "libtrove/base/status.h"
@@ -14,9 +17,13 @@
 namespace trove {
 namespace {
 
-constexpr absl::Duration kPingInterval = absl::Seconds(5);
 constexpr int kMostPingsUnanswered = 2;
 constexpr absl::Duration kWriteTimeout = absl::Seconds(2);
+constexpr absl::Duration kCloseTimeout = absl::Seconds(30);
+
+// How many ended subscriptions may be kept before the server is asked for an answer.
+constexpr std::size_t kMostRetired = 64;
+constexpr absl::Duration kRetireTimeout = absl::Seconds(1);
 
 // The library gets numbers where it wants a closure, because its callbacks can come after the
 // connection or the subscription has ended: a number that was cancelled finds nothing, where an
@@ -54,6 +61,7 @@ struct Owner {
   std::weak_ptr<NatsLinkObserver> observer;
   std::uint64_t link;
   NatsLogin login;
+  std::shared_ptr<NatsLatch> closed;
 };
 
 // Never destroyed: the library's threads run until the process has ended.
@@ -123,6 +131,7 @@ void OnClosedCallback(natsConnection* connection, void* ticket) {
   if (const auto observer = owner->observer.lock()) {
     observer->OnClosed(owner->link, LastErrorOf(connection, NATS_OK));
   }
+  owner->closed->Set();
 }
 
 void OnErrorCallback(natsConnection* connection,
@@ -210,7 +219,7 @@ absl::StatusOr<NatsOptions> MakeOptions(const NatsBusOptions& options,
   steps.Do(natsOptions_SetIgnoreDiscoveredServers(raw, true));
   steps.Do(natsOptions_SetSendAsap(raw, true));
   steps.Do(natsOptions_SetWriteDeadline(raw, absl::ToInt64Milliseconds(kWriteTimeout)));
-  steps.Do(natsOptions_SetPingInterval(raw, absl::ToInt64Milliseconds(kPingInterval)));
+  steps.Do(natsOptions_SetPingInterval(raw, absl::ToInt64Milliseconds(options.ping_interval)));
   steps.Do(natsOptions_SetMaxPingsOut(raw, kMostPingsUnanswered));
   // One thread of the library for all subscriptions: each only hands over to a queue of ours.
   steps.Do(natsOptions_UseGlobalMessageDelivery(raw, true));
@@ -226,29 +235,58 @@ absl::StatusOr<NatsOptions> MakeOptions(const NatsBusOptions& options,
 
 }  // namespace
 
-NatsListening::NatsListening(NatsSubscription subscription, void* ticket)
-    : subscription_(std::move(subscription)), ticket_(ticket) {}
+void NatsLatch::Set() {
+  {
+    const MutexLock lock(mutex_);
+    set_ = true;
+  }
+  changed_.NotifyAll();
+}
+
+bool NatsLatch::Wait(absl::Duration at_most) {
+  const MutexLock lock(mutex_);
+  return changed_.WaitUntil(
+      mutex_, absl::Now() + at_most, [this]() TROVE_REQUIRES(mutex_) { return set_; });
+}
+
+NatsListening::NatsListening(std::weak_ptr<NatsLink> link, std::uint64_t number, void* ticket)
+    : link_(std::move(link)), number_(number), ticket_(ticket) {}
 
 NatsListening::~NatsListening() {
   Receivers().Cancel(ticket_);
+  if (const std::shared_ptr<NatsLink> link = link_.lock()) link->StopListening(number_);
 }
 
-NatsLink::NatsLink(NatsConnection connection) : connection_(std::move(connection)) {}
+NatsLink::NatsLink(NatsConnection connection, std::shared_ptr<NatsLatch> closed)
+    : connection_(std::move(connection)), closed_(std::move(closed)) {}
+
+NatsLink::~NatsLink() {
+  Close();
+  // Another thread may be the one that closes it; the reading thread has ended when it is told.
+  if (closed_->Wait(kCloseTimeout)) return;
+  // Cannot be, and then a little memory is the lesser loss.
+  const MutexLock lock(mutex_);
+  for (auto& [number, subscription] : listening_)
+    static_cast<void>(subscription.release());
+  for (NatsSubscription& subscription : retired_)
+    static_cast<void>(subscription.release());
+}
 
 absl::StatusOr<std::shared_ptr<NatsLink>> NatsLink::Open(const NatsBusOptions& options,
                                                          const std::string& url,
                                                          const NatsLogin& login,
                                                          std::uint64_t link,
                                                          std::weak_ptr<NatsLinkObserver> observer) {
+  const auto closed = std::make_shared<NatsLatch>();
   void* const ticket =
-      Owners().Issue(std::make_shared<Owner>(Owner{std::move(observer), link, login}));
+      Owners().Issue(std::make_shared<Owner>(Owner{std::move(observer), link, login, closed}));
   absl::StatusOr<NatsOptions> made = MakeOptions(options, url, ticket);
   absl::Status failed = made.status();
   if (made.ok()) {
     natsConnection* raw = nullptr;
     const natsStatus status = natsConnection_Connect(&raw, made->get());
     if (status == NATS_OK) {
-      return std::shared_ptr<NatsLink>(new NatsLink(NatsConnection(raw)));
+      return std::shared_ptr<NatsLink>(new NatsLink(NatsConnection(raw), closed));
     }
     failed = NatsError(status, "connect to " + url);
   }
@@ -293,15 +331,56 @@ absl::StatusOr<std::unique_ptr<NatsListening>> NatsLink::Listen(const std::strin
                 &raw, connection_.get(), subject.c_str(), OnMessageCallback, ticket)
           : natsConnection_QueueSubscribe(
                 &raw, connection_.get(), subject.c_str(), group.c_str(), OnMessageCallback, ticket);
-  auto listening = std::make_unique<NatsListening>(NatsSubscription(raw), ticket);
-  TROVE_RETURN_IF_ERROR(NatsError(status, "subscribe to " + subject));
-  return listening;
+  NatsSubscription subscription(raw);
+  if (status != NATS_OK) {
+    Receivers().Cancel(ticket);
+    return NatsError(status, "subscribe to " + subject);
+  }
+  std::uint64_t number = 0;
+  {
+    const MutexLock lock(mutex_);
+    number = ++last_number_;
+    listening_.emplace(number, std::move(subscription));
+  }
+  return std::make_unique<NatsListening>(weak_from_this(), number, ticket);
+}
+
+void NatsLink::StopListening(std::uint64_t number) {
+  NatsSubscription subscription;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = listening_.find(number);
+    if (found == listening_.end()) return;
+    subscription = std::move(found->second);
+    listening_.erase(found);
+  }
+  natsSubscription_Unsubscribe(
+      subscription.get());  // fails on a closed connection, where it is done
+  bool many = false;
+  {
+    const MutexLock lock(mutex_);
+    retired_.push_back(std::move(subscription));
+    many = retired_.size() > kMostRetired;
+  }
+  if (many) Flush(kRetireTimeout).IgnoreError();  // else the next one does it
 }
 
 absl::Status NatsLink::Flush(absl::Duration timeout) {
+  std::vector<NatsSubscription> passed;
+  {
+    const MutexLock lock(mutex_);
+    passed.swap(retired_);
+  }
   const std::int64_t milliseconds = std::max<std::int64_t>(1, absl::ToInt64Milliseconds(timeout));
-  return NatsError(natsConnection_FlushTimeout(connection_.get(), milliseconds),
-                   "reach the server");
+  const absl::Status seen =
+      NatsError(natsConnection_FlushTimeout(connection_.get(), milliseconds), "reach the server");
+  if (!seen.ok()) {
+    const MutexLock lock(mutex_);
+    for (NatsSubscription& subscription : passed)
+      retired_.push_back(std::move(subscription));
+    passed.clear();
+  }
+  return seen;
 }
 
 void NatsLink::Close() {

@@ -18,7 +18,8 @@ absl::StatusOr<std::string> PendingReply::Wait(const Call& call) {
   const std::stop_callback on_stop(
       call.stop, [this] { Complete(absl::CancelledError("the caller has gone")); });
   const MutexLock lock(mutex_);
-  changed_.WaitUntil(mutex_, call.deadline, [this] { return answer_.has_value(); });
+  changed_.WaitUntil(
+      mutex_, call.deadline, [this]() TROVE_REQUIRES(mutex_) { return answer_.has_value(); });
   if (!answer_.has_value()) return absl::DeadlineExceededError("no reply in time");
   return std::move(*answer_);
 }

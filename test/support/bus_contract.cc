@@ -259,6 +259,7 @@ void CheckRequests(const std::function<BusesUnderTest()>& make) {
     std::atomic<int> right = 0;
     {
       std::vector<std::jthread> askers;
+      askers.reserve(8);
       for (int asker = 0; asker < 8; ++asker) {
         askers.emplace_back([&, asker] {
           for (int i = 0; i < 50; ++i) {

@@ -167,6 +167,14 @@ void MiniNats::Kill() {
   End(SIGKILL);
 }
 
+void MiniNats::Freeze() {
+  if (pid_ > 0) ::kill(pid_, SIGSTOP);
+}
+
+void MiniNats::Thaw() {
+  if (pid_ > 0) ::kill(pid_, SIGCONT);
+}
+
 void MiniNats::Stop() {
   End(SIGTERM);
 }

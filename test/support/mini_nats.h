@@ -63,6 +63,11 @@ class MiniNats {
   void Kill();
   void Stop();
 
+  /// SIGSTOP: the server keeps its connections and says nothing, as across a broken network, until
+  /// Thaw. No-ops without a process.
+  void Freeze();
+  void Thaw();
+
   /// Starts the server again, on the same port with what it had stored; stops it first when it
   /// runs. Errors: as Start.
   absl::Status Restart();

@@ -2,6 +2,8 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -116,6 +118,7 @@ TEST_CASE("requests meet a server that dies again and again, and none hangs",
   std::atomic<int> slow = 0;
   {
     std::vector<std::jthread> askers;
+    askers.reserve(4);
     for (int i = 0; i < 4; ++i) {
       askers.emplace_back([&](const std::stop_token& stop) {
         while (!stop.stop_requested()) {
@@ -142,6 +145,26 @@ TEST_CASE("requests meet a server that dies again and again, and none hangs",
   }
   CHECK(strange == 0);
   CHECK(slow == 0);
+}
+
+TEST_CASE("a server that says nothing any more is left, and found again", "[integration][bus]") {
+  BusServer server;
+  const Subject job = *GuestJobSubject(kGuest);
+  NatsBusOptions options = server.Everybody();
+  options.ping_interval = absl::Milliseconds(300);
+  options.connect_timeout = absl::Milliseconds(500);
+  const std::unique_ptr<NatsBus> bus = server.Connect(options);
+  const auto answers = Answer(*bus, job);
+  server.nats().Freeze();
+  const absl::Time start = absl::Now();
+  const auto answer = bus->Request(CallFor(absl::Milliseconds(100)), job, "x");
+  // On a busy machine the server may be given up before.
+  CHECK((absl::IsDeadlineExceeded(answer.status()) || absl::IsUnavailable(answer.status())));
+  CHECK(Eventually(kSoon, [&] { return !bus->state().connected; }));
+  CHECK(absl::IsUnavailable(bus->Request(CallFor(absl::Minutes(5)), job, "x").status()));
+  CHECK(absl::Now() - start < kSoon);
+  server.nats().Thaw();
+  CHECK(Eventually(kSoon, [&] { return Answers(*bus, job); }));
 }
 
 TEST_CASE("connecting does not need the server", "[integration][bus]") {
@@ -182,7 +205,12 @@ TEST_CASE("the second of two servers is used when the first is down", "[integrat
 TEST_CASE("a bus ends while nothing answers", "[integration][bus]") {
   BusServer server;
   std::unique_ptr<NatsBus> bus = server.Connect(server.Everybody());
-  server.nats().Kill();
+  SECTION("the server is gone") {
+    server.nats().Kill();
+  }
+  SECTION("the server is silent") {
+    server.nats().Freeze();
+  }
   const absl::Time start = absl::Now();
   bus.reset();
   CHECK(absl::Now() - start < kSoon);
