@@ -9,9 +9,10 @@ set(CMAKE_CXX_FLAGS_DEBUG "")
 set(CMAKE_C_FLAGS_RELEASE "")
 set(CMAKE_C_FLAGS_DEBUG "")
 
-# What the compiler cache needs to see through a precompiled header.
+# What the compiler cache needs to see through a precompiled header, and -pthread everywhere, as
+# some libraries ask for it and a header precompiled without it is of no use with it.
 add_library(trove_pch_flags INTERFACE)
-target_compile_options(trove_pch_flags INTERFACE -fpch-preprocess)
+target_compile_options(trove_pch_flags INTERFACE -fpch-preprocess -pthread)
 
 # For generated code: optimised a little, no warnings that we could not mend.
 add_library(trove_generated_options INTERFACE)
