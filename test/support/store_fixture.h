@@ -4,37 +4,15 @@
 #include <memory>
 #include <string>
 
-#include "libtrove/base/call.h"
 #include "libtrove/base/clock.h"
 #include "libtrove/store/store.h"
 #include "test/support/fake_clock.h"
+#include "test/support/store_samples.h"
 
 namespace trove {
 
 /// Makes an empty store that goes by `clock`, which outlives it.
 using MakeStore = std::function<std::unique_ptr<Store>(const Clock& clock)>;
-
-/// What both stand on: the version and the flavor of every instance below.
-inline const VersionId kTestVersion("11111111-1111-4111-8111-111111111111");
-inline const FlavorId kTestFlavor("1");
-Catalogue TestCatalogue();
-
-/// A call that ends in ten seconds.
-Call SoonCall();
-
-/// A new instance with fresh ids, its operation `instance.create` of three steps, and its quota.
-NewInstance WantedInstance(const std::string& project,
-                           const std::string& name,
-                           int volume_size_gib = 1);
-
-/// Actions as the api asks for them.
-NewAction RestartOf(const InstanceId& instance);
-NewAction DeleteOf(const InstanceId& instance);
-
-/// A member of a project. With a request id, the fingerprint says what was asked for.
-Requester Tenant(const std::string& project,
-                 const std::string& request_id = "",
-                 const std::string& fingerprint = "");
 
 /// A store with a catalogue and a clock of its own, and the few moves that most tests begin with.
 /// Each checks that it succeeded. Used on the test's own thread.

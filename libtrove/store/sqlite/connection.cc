@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "libtrove/base/status_macros.h"
@@ -45,6 +46,24 @@ absl::StatusCode CodeOf(int extended, int system_error) {
     default:
       return absl::StatusCode::kInternal;
   }
+}
+
+// The errno behind a failed access to a file; 0: there is none. SQLite's own word on it is often
+// lost in the roll-back, so that the files are asked too: the database, then its log.
+int SystemError(sqlite3* db, int code) {
+  if ((code & 0xff) != SQLITE_IOERR && (code & 0xff) != SQLITE_CANTOPEN) return 0;
+  if (const int error = sqlite3_system_errno(db); error != 0) return error;
+  for (const int which : {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER}) {
+    sqlite3_file* file = nullptr;
+    int error = 0;
+    if (sqlite3_file_control(db, "main", which, &file) != SQLITE_OK || file == nullptr ||
+        file->pMethods == nullptr)
+      continue;
+    if (file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error) == SQLITE_OK &&
+        error != 0)
+      return error;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -92,12 +111,13 @@ absl::Status Connection::StatusOf(int code, std::string_view what) const {
       call_ != nullptr && (primary == SQLITE_INTERRUPT || primary == SQLITE_BUSY)) {
     if (absl::Status over = call_->Check(); !over.ok()) return over;
   }
-  const int system_error = sqlite3_system_errno(handle_.get());
+  const int system_error = SystemError(handle_.get(), code);
   std::string message = "store: ";
   message.append(what).append(": ").append(sqlite3_errstr(code));
   if (const std::string detail = sqlite3_errmsg(handle_.get()); detail != sqlite3_errstr(code))
     message += " (" + detail + ")";
   message += " [" + std::to_string(code) + "]";
+  if (system_error != 0) message += " (" + std::generic_category().message(system_error) + ")";
   return {CodeOf(code, system_error), message};
 }
 
