@@ -20,7 +20,9 @@ namespace trove::rpc {
 
 /// What goes out with a call besides the Call itself.
 struct CallExtras {
-  Secret bearer_token;  ///< as `authorization: Bearer …`; empty: none
+  /// As `authorization: Bearer …`. None is sent when it is empty, or holds what no header may (all
+  /// but printable ASCII): to the server that is a call without a token.
+  Secret bearer_token;
   /// Whether the rpc waits, up to its deadline, for a server that is down, or fails at once with
   /// kUnavailable.
   bool wait_for_server = false;

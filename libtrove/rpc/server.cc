@@ -38,7 +38,6 @@ constexpr int kMostStreamsPerConnection = 4096;
 constexpr int kMostSyncThreads = 8;  // reflection and channelz are all that is synchronous
 
 // What gRPC brings along, and of what we take what the table opens.
-constexpr std::string_view kHealthService = "grpc.health.v1.Health";
 constexpr std::string_view kHealthMethods[] = {"/grpc.health.v1.Health/Check",
                                                "/grpc.health.v1.Health/Watch"};
 constexpr std::string_view kReflectionMethod =
@@ -245,6 +244,10 @@ absl::StatusOr<std::unique_ptr<Server::Listener>> Server::Listener::Start(
     if (!add_methods(of_service)) continue;
     builder.RegisterService(service.implementation);
     made->names_.push_back(service.name);
+  }
+  if (made->names_.empty()) {
+    return absl::FailedPreconditionError("the " + std::string(NameOf(listener.kind)) +
+                                         " listener " + listener.address + " has no service");
   }
   add_methods({std::begin(kHealthMethods), std::end(kHealthMethods)});
   std::vector<std::string_view> unwanted;

@@ -50,8 +50,9 @@ class Server {
  public:
   /// Binds, starts and reports SERVING. Errors: kInvalidArgument: malformed options;
   /// kFailedPrecondition: a service has an rpc that the table does not name (all are listed), is
-  /// not written against the callback API, or is open on none of the listeners; kUnavailable: an
-  /// address cannot be bound, as it is taken or not of this machine.
+  /// not written against the callback API, or is open on none of the listeners, or a listener is
+  /// left without a service; kUnavailable: an address cannot be bound, as it is taken or not of
+  /// this machine.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                        const std::vector<ServedService>& services);
 
