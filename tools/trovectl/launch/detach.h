@@ -1,0 +1,18 @@
+#pragma once
+
+#include <functional>
+
+#include <absl/status/statusor.h>
+
+#include "tools/trovectl/launch/terminal.h"
+
+namespace trove::trovectl {
+
+/// Runs `work` in a process of its own session and returns when that says that it is ready, showing
+/// meanwhile what it says. `work` gets its terminal and what to call when it is ready; its result
+/// is the exit code of that process. Returns 0, or the exit code of a process that ended before it
+/// was ready. Call it before any thread starts. Errors: kInternal: no process can be made.
+absl::StatusOr<int> RunDetached(
+    const std::function<int(Terminal&, const std::function<void()>& ready)>& work);
+
+}  // namespace trove::trovectl
