@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 
+#include "tools/trovectl/commands/commands.h"
 #include "tools/trovectl/launch/commands.h"
 
 int main(int argc, char** argv) {
@@ -7,9 +8,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int exit_code = 0;
   trove::trovectl::AddLaunchCommands(app, &exit_code);
-#ifdef TROVE_WITH_COMMANDS
   trove::trovectl::AddCommands(app, &exit_code);
-#endif
   CLI11_PARSE(app, argc, argv);
   return exit_code;
 }
