@@ -30,12 +30,12 @@ std::optional<std::string> RetryAfter(const absl::Status& status) {
 }
 
 const Plans& FaultPlans() {
-  static const Plans* const plans = [] {
+  static const Plans* const kPlans = [] {
     auto* made = new Plans;
     TROVE_CHECK(made->Add(rest::v1::Fault::descriptor()).ok());
     return made;
   }();
-  return *plans;
+  return *kPlans;
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
-using tcp = boost::asio::ip::tcp;
+using Tcp = boost::asio::ip::tcp;
 
 std::chrono::nanoseconds Chrono(absl::Duration duration) {
   return absl::ToChronoNanoseconds(duration);
@@ -51,7 +51,7 @@ std::string Text(boost::core::string_view text) {
   return std::string(text.data(), text.size());
 }
 
-std::string Show(const tcp::endpoint& endpoint) {
+std::string Show(const Tcp::endpoint& endpoint) {
   const std::string address = endpoint.address().to_string();
   return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" +
          std::to_string(endpoint.port());
@@ -136,7 +136,7 @@ class ServerState {
 
 void CloseStream(beast::tcp_stream& stream) {
   error_code ignored;
-  stream.socket().shutdown(tcp::socket::shutdown_both, ignored);
+  stream.socket().shutdown(Tcp::socket::shutdown_both, ignored);
   stream.socket().close(ignored);
 }
 
@@ -145,12 +145,12 @@ template <typename Stream>
 class Session final : public Connection, public std::enable_shared_from_this<Session<Stream>> {
  public:
   template <typename... StreamArguments>
-  Session(std::shared_ptr<ServerState> server, StreamArguments&&... arguments)
+  explicit Session(std::shared_ptr<ServerState> server, StreamArguments&&... arguments)
       : server_(std::move(server)),
         stream_(std::forward<StreamArguments>(arguments)...),
         buffer_(server_->options().max_header_bytes + server_->options().max_body_bytes) {
     error_code ignored;
-    const tcp::endpoint peer = beast::get_lowest_layer(stream_).socket().remote_endpoint(ignored);
+    const Tcp::endpoint peer = beast::get_lowest_layer(stream_).socket().remote_endpoint(ignored);
     peer_ = Show(peer);
     local_ = Show(beast::get_lowest_layer(stream_).socket().local_endpoint(ignored));
   }
@@ -338,7 +338,7 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   void OnRefused(error_code error, std::size_t) {
     if (error) return Close();
     error_code ignored;
-    Socket().socket().shutdown(tcp::socket::shutdown_send, ignored);
+    Socket().socket().shutdown(Tcp::socket::shutdown_send, ignored);
     Socket().expires_after(Chrono(kLinger));
     Discard();
   }
@@ -426,7 +426,7 @@ class HttpServer::Impl {
     if (!options.tls_certificate.empty()) {
       if (absl::Status loaded = LoadTls(); !loaded.ok()) return loaded;
     }
-    const tcp::endpoint endpoint(address, static_cast<std::uint16_t>(options.port));
+    const Tcp::endpoint endpoint(address, static_cast<std::uint16_t>(options.port));
     acceptor_.open(endpoint.protocol(), error);
     if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
     if (!error) acceptor_.bind(endpoint, error);
@@ -483,7 +483,7 @@ class HttpServer::Impl {
 
   void Accept() {
     acceptor_.async_accept(asio::make_strand(state_->io()),
-                           [this](error_code error, tcp::socket socket) {
+                           [this](error_code error, Tcp::socket socket) {
                              if (error == asio::error::operation_aborted || !acceptor_.is_open())
                                return;
                              if (error) {
@@ -500,9 +500,9 @@ class HttpServer::Impl {
                            });
   }
 
-  void Serve(tcp::socket socket) {
+  void Serve(Tcp::socket socket) {
     error_code ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
+    socket.set_option(Tcp::no_delay(true), ignored);
     std::shared_ptr<Connection> connection;
     if (tls_.has_value()) {
       connection = std::make_shared<TlsSession>(state_, std::move(socket), *tls_);
@@ -526,7 +526,7 @@ class HttpServer::Impl {
 
   const std::shared_ptr<ServerState> state_;
   std::optional<asio::ssl::context> tls_;
-  tcp::acceptor acceptor_;
+  Tcp::acceptor acceptor_;
   asio::steady_timer retry_;
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   int port_ = 0;

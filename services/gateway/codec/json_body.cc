@@ -47,10 +47,15 @@ bool NestsDeeperThan(std::string_view text, int limit) {
 // Builds the value, and watches the keys: a library's object would silently keep one of two.
 class Builder {
  public:
-  constexpr static std::size_t max_object_size = kMaxBodyBytes;
-  constexpr static std::size_t max_array_size = kMaxBodyBytes;
-  constexpr static std::size_t max_key_size = kMaxBodyBytes;
-  constexpr static std::size_t max_string_size = kMaxBodyBytes;
+  // The parser asks for these names.
+  constexpr static std::size_t max_object_size =  // NOLINT(readability-identifier-naming): its name
+      kMaxBodyBytes;
+  constexpr static std::size_t max_array_size =  // NOLINT(readability-identifier-naming): its name
+      kMaxBodyBytes;
+  constexpr static std::size_t max_key_size =  // NOLINT(readability-identifier-naming): its name
+      kMaxBodyBytes;
+  constexpr static std::size_t max_string_size =  // NOLINT(readability-identifier-naming): its name
+      kMaxBodyBytes;
 
   json::value Take() { return stack_.release(); }
   const std::string& twice() const { return twice_; }

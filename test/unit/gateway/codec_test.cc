@@ -21,7 +21,7 @@ namespace trove::gateway {
 namespace {
 
 const Plans& AllPlans() {
-  static const Plans* const plans = [] {
+  static const Plans* const kPlans = [] {
     auto* made = new Plans;
     for (const google::protobuf::FileDescriptor* file :
          {oddities::Oddities::descriptor()->file(),
@@ -34,7 +34,7 @@ const Plans& AllPlans() {
     }
     return made;
   }();
-  return *plans;
+  return *kPlans;
 }
 
 std::string Encode(const google::protobuf::Message& message,

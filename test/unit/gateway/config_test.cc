@@ -20,6 +20,7 @@ absl::Status Load(const std::vector<std::string>& more, Config* config) {
                                     "--api=127.0.0.1:1,127.0.0.1:2"};
   flags.insert(flags.end(), more.begin(), more.end());
   std::vector<const char*> argv;
+  argv.reserve(flags.size());
   for (const std::string& flag : flags)
     argv.push_back(flag.c_str());
   return LoadConfig(static_cast<int>(argv.size()), argv.data(), config).status();

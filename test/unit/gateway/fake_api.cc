@@ -50,7 +50,7 @@ v1::Datastore TheDatastore() {
 // A call that ends only when its client gives up.
 class FakeApi::Hanging {
  public:
-  Hanging(const Call& call, rpc::Reply<v1::Instance> reply)
+  Hanging(const Call& call, const rpc::Reply<v1::Instance>& reply)
       : on_stop_(call.stop, [reply] { reply.Finish(absl::CancelledError("nobody waits")); }) {}
 
  private:
@@ -65,10 +65,11 @@ class FakeApi::Instances final : public v1::InstanceService::CallbackService {
                                         const v1::GetInstanceRequest* request,
                                         v1::Instance* response) override {
     if (request->id() == "hang") {
-      return rpc::Async(context, response, [&](const Call& call, rpc::Reply<v1::Instance> reply) {
-        const MutexLock lock(api_.mutex_);
-        api_.hanging_.push_back(std::make_unique<Hanging>(call, std::move(reply)));
-      });
+      return rpc::Async(
+          context, response, [&](const Call& call, const rpc::Reply<v1::Instance>& reply) {
+            const MutexLock lock(api_.mutex_);
+            api_.hanging_.push_back(std::make_unique<Hanging>(call, reply));
+          });
     }
     return On(context, request->id(), response, [](v1::Instance&) {});
   }
@@ -297,6 +298,7 @@ std::size_t FakeApi::hanging() const {
 
 std::vector<std::shared_ptr<grpc::Channel>> FakeApi::Channels(int count) {
   std::vector<std::shared_ptr<grpc::Channel>> channels;
+  channels.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) {
     channels.push_back(rpc::MeshChannel(
         server_->address(0), mesh_.ServiceIdentity("api"), *mesh_.Service("gateway")));

@@ -23,12 +23,13 @@ HttpResponse Refused(int status, const std::string& why) {
 }
 
 // Says what it heard.
-void Echo(HttpRequest request, Responder respond) {
+void Echo(const HttpRequest& request, Responder respond) {
   respond(
       {.body = request.method + " " + request.target + " " + std::to_string(request.body.size())});
 }
 
-std::unique_ptr<HttpServer> Start(HttpOptions options = {}, HttpServer::Handler handler = Echo) {
+std::unique_ptr<HttpServer> Start(const HttpOptions& options = {},
+                                  HttpServer::Handler handler = Echo) {
   auto server = HttpServer::Start(options, std::move(handler), Refused);
   REQUIRE(server.ok());
   return *std::move(server);
@@ -186,7 +187,7 @@ TEST_CASE("a slow client is cut off and a silent one is let go", "[unit][gateway
   options.header_timeout = absl::Milliseconds(300);
   options.body_timeout = absl::Milliseconds(300);
   std::atomic<int> handled = 0;
-  const auto server = Start(options, [&](HttpRequest, Responder respond) {
+  const auto server = Start(options, [&](const HttpRequest&, Responder respond) {
     ++handled;
     respond({});
   });
@@ -236,7 +237,7 @@ TEST_CASE("an answer may come from another thread, and a dropped request gets on
           "[unit][gateway]") {
   std::vector<std::jthread> threads;
   Mutex mutex;
-  const auto server = Start({}, [&](HttpRequest request, Responder respond) {
+  const auto server = Start({}, [&](const HttpRequest& request, Responder respond) {
     const MutexLock lock(mutex);
     threads.emplace_back([target = request.target, respond = std::move(respond)]() mutable {
       if (target != "/drop") respond({.status = 202, .body = target});
@@ -285,7 +286,7 @@ TEST_CASE("with a certificate the server speaks TLS and nothing else", "[unit][g
   options.tls_certificate = endpoint->files().certificate;
   options.tls_key = endpoint->files().key;
   std::atomic<bool> over_tls = false;
-  const auto server = Start(options, [&](HttpRequest request, Responder respond) {
+  const auto server = Start(options, [&](const HttpRequest& request, Responder respond) {
     over_tls = request.over_tls;
     respond({.body = request.target});
   });
