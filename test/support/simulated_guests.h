@@ -43,7 +43,7 @@ class SimulatedGuests final : public taskmanager::GuestWatcher {
   using EnrolFn = std::function<absl::Status(const Call& call, const Enrolment& enrolment)>;
 
   struct Options {
-    absl::Duration heartbeat_every = absl::Seconds(5);
+    absl::Duration heartbeat_every = absl::Seconds(2);
     absl::Duration job_time = absl::ZeroDuration();  ///< that each job takes
     EnrolFn enrol;                                   ///< null: guests are members already
     std::optional<identity::JobVerifier> verifier;   ///< absent: signatures are not checked
