@@ -31,13 +31,21 @@ bool IsToken(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
+// The token of X-Auth-Token, else of `Authorization: Bearer …`.
 absl::StatusOr<Secret> TokenOf(const HttpRequest& http) {
-  const std::string* token = http.Find("X-Auth-Token");
-  if (token == nullptr || !IsToken(*token)) {
+  std::string_view token;
+  if (const std::string* header = http.Find("X-Auth-Token")) {
+    token = *header;
+  } else if (const std::string* authorization = http.Find("Authorization")) {
+    constexpr std::string_view kBearer = "Bearer ";
+    token = *authorization;
+    token = token.substr(0, kBearer.size()) == kBearer ? token.substr(kBearer.size()) : "";
+  }
+  if (!IsToken(token)) {
     return MakeError(Reason::kUnauthenticated,
                      "This request needs a token: put one into the header X-Auth-Token");
   }
-  return Secret(*token);
+  return Secret(std::string(token));
 }
 
 // The media type alone, in lower case.

@@ -331,7 +331,9 @@ TEST_CASE("without a good token there is a 401 that says where to get one", "[un
                                     std::string("X-Auth-Token: \r\n"),
                                     std::string("X-Auth-Token: wrong\r\n"),
                                     std::string("X-Auth-Token: \xff\xfe\r\n"),
-                                    std::string("X-Auth-Token: two words\r\n")}) {
+                                    std::string("X-Auth-Token: two words\r\n"),
+                                    std::string("Authorization: Basic member\r\n"),
+                                    std::string("Authorization: Bearer wrong\r\n")}) {
     CAPTURE(header);
     const RawResponse response = rest.Raw("GET " + path, header, "");
     CHECK(response.status == 401);
@@ -340,6 +342,17 @@ TEST_CASE("without a good token there is a 401 that says where to get one", "[un
   }
   // Whether a path exists is nobody's business without a token.
   CHECK(rest.Raw("GET /v1.0/p/nothing", "", "").status == 401);
+}
+
+TEST_CASE("a token comes in either header", "[unit][gateway]") {
+  Rest rest;
+  for (const std::string header : {"X-Auth-Token: member\r\n",
+                                   "x-auth-token: member\r\n",
+                                   "Authorization: Bearer member\r\n",
+                                   "Authorization: Bearer wrong\r\nX-Auth-Token: member\r\n"}) {
+    CAPTURE(header);
+    CHECK(rest.Raw("GET /v1.0/p/flavors", header, "").status == 200);
+  }
 }
 
 TEST_CASE("the body's media type decides whether it is read", "[unit][gateway]") {
