@@ -167,11 +167,13 @@ class SqliteStore final : public Store {
   }
   absl::StatusOr<std::vector<OperationId>> RecordObservations(
       const Call& call, const std::vector<GuestObservation>& observations) override {
+    if (observations.empty()) return std::vector<OperationId>();
     return Write(call,
                  [=](Transaction& tx) { return sqlite::RecordObservations(tx, observations); });
   }
   absl::Status RecordSilence(const Call& call,
                              const std::vector<std::pair<GuestId, absl::Time>>& silent) override {
+    if (silent.empty()) return absl::OkStatus();
     return Do(call, [=](Transaction& tx) { return sqlite::RecordSilence(tx, silent); });
   }
   absl::StatusOr<std::optional<OperationId>> RecordJobResult(const Call& call,
@@ -188,6 +190,10 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<EventRecord>> StampEvents(const Call& call,
                                                        const WorkerId& worker,
                                                        int limit) override {
+    TROVE_ASSIGN_OR_RETURN(const bool waits, ReadTogether(call, [=](Transaction& tx) {
+                             return sqlite::EventsWait(tx, worker);
+                           }));
+    if (!waits) return std::vector<EventRecord>();
     return Write(call, [=](Transaction& tx) { return sqlite::StampEvents(tx, worker, limit); });
   }
   absl::Status MarkPublished(const Call& call,

@@ -137,7 +137,8 @@ absl::Status OperationEvent(Transaction& tx, std::string_view type, const Operat
              data);
 }
 
-absl::StatusOr<bool> EventsWait(Transaction& tx) {
+absl::StatusOr<bool> EventsWait(Transaction& tx, const WorkerId& worker) {
+  TROVE_RETURN_IF_ERROR(CheckRelay(tx, worker));
   Statement row(tx.db,
                 "SELECT EXISTS (SELECT 1 FROM events WHERE position IS NULL) "
                 "OR stamped > published FROM event_relay");

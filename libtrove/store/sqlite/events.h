@@ -34,7 +34,7 @@ absl::StatusOr<std::vector<EventRecord>> ReadEvents(Transaction& tx,
                                                     std::int64_t position,
                                                     int limit);
 
-/// Whether StampEvents has anything to do or to return.
-absl::StatusOr<bool> EventsWait(Transaction& tx);
+/// Whether StampEvents has anything to do or to return. Errors: as StampEvents.
+absl::StatusOr<bool> EventsWait(Transaction& tx, const WorkerId& worker);
 
 }  // namespace trove::sqlite
