@@ -22,6 +22,7 @@ constexpr absl::Duration kLookAgain = absl::Seconds(5);
 
 constexpr absl::Duration kPrepareTime = absl::Minutes(5);
 
+constexpr char kTokenFact[] = "token_good_until";
 constexpr char kGuestConnected[] = "guest.connected";
 
 // Twice is safe: a guest keeps the place it was given, and the same place is stored again.
@@ -46,6 +47,18 @@ Outcome MakeVolume(const WorkflowParts& parts, StepContext& context) {
   return Done{Effects(SetVolumeState{VolumeState::kReady})};
 }
 
+// The token's hash must be in the store before a guest comes with the token. Not saved again while
+// it is good: that would open it to other keys than those that have just been tried with it.
+absl::Status SaveToken(StepContext& context, const Secret& token) {
+  absl::Time good_until;
+  if (absl::ParseTime(absl::RFC3339_full, context.Fact(kTokenFact), &good_until, nullptr) &&
+      context.now() < good_until - kTokenLife / 2)
+    return absl::OkStatus();
+  good_until = context.now() + kTokenLife;
+  context.SetFact(kTokenFact, absl::FormatTime(good_until, absl::UTCTimeZone()));
+  return context.Save(Effects(SetEnrolmentToken{identity::HashToken(token), good_until}));
+}
+
 // Starts the guest, with a token as long as it has not enrolled. Twice is safe: it is the same
 // token and a guest that runs is adopted.
 absl::Status EnsureGuest(const WorkflowParts& parts, StepContext& context) {
@@ -54,9 +67,7 @@ absl::Status EnsureGuest(const WorkflowParts& parts, StepContext& context) {
   if (!target.guest.enrolled_at) {
     spec.enrolment_token =
         EnrolmentTokenOf(parts.master_key, context.operation().id, target.guest.id);
-    // The hash must be known before a guest comes with the token.
-    TROVE_RETURN_IF_ERROR(context.Save(Effects(
-        SetEnrolmentToken{identity::HashToken(spec.enrolment_token), context.now() + kTokenLife})));
+    TROVE_RETURN_IF_ERROR(SaveToken(context, spec.enrolment_token));
   }
   return parts.provisioner.Ensure(context.call(), spec);
 }

@@ -1,0 +1,154 @@
+#include "services/taskmanager/engine.h"
+
+#include <atomic>
+
+#include <catch2/catch.hpp>
+
+#include "services/taskmanager/pause.h"
+#include "test/support/eventually.h"
+#include "test/unit/taskmanager/scripted.h"
+
+namespace trove::taskmanager {
+namespace {
+
+/// An engine with threads on a store in memory; its workflow has one step.
+struct Threaded {
+  using Script = std::function<Outcome(StepContext&)>;
+
+  explicit Threaded(Script script, Engine::Options options = {})
+      : run(std::move(script)),
+        workflows({Make()}),
+        lease(*store, {.name = "test", .renew_every = absl::Milliseconds(50)}),
+        engine(*store, clock, workflows, lease, options) {}
+
+  Workflow Make() {
+    Workflow workflow;
+    workflow.kind = "instance.create";
+    Step step;
+    step.name = "only";
+    step.run = [this](StepContext& context) {
+      return run(context);
+    };
+    workflow.steps.push_back(std::move(step));
+    return workflow;
+  }
+
+  OperationId Accept() {
+    const NewInstance made = NewSeededInstance("p" + std::to_string(++count), "instance.create");
+    const auto accepted =
+        store->CreateInstance(SoonCall(), SeededRequester(made.instance.project_id.value()), made);
+    TROVE_CHECK(accepted.ok());
+    return accepted->operation_id;
+  }
+
+  Operation Get(const OperationId& id) {
+    const auto operation = store->GetOperation(SoonCall(), std::nullopt, id);
+    TROVE_CHECK(operation.ok());
+    return *operation;
+  }
+
+  SystemClock clock;
+  std::unique_ptr<Store> store = OpenSeededStore(clock);
+  Script run;
+  Workflows workflows;
+  WorkerLease lease;
+  int count = 0;
+  Engine engine;
+};
+
+TEST_CASE("what is accepted is done without a hint within a second and with one at once",
+          "[unit][taskmanager]") {
+  Threaded t([](StepContext&) { return Done{}; });
+  REQUIRE(Eventually(absl::Seconds(5), [&] { return t.lease.Current() != nullptr; }));
+  const OperationId unhinted = t.Accept();
+  CHECK(Eventually(absl::Seconds(5), [&] { return IsEnded(t.Get(unhinted).state); }));
+  const OperationId hinted = t.Accept();
+  t.engine.Wake();
+  CHECK(Eventually(absl::Seconds(5), [&] { return IsEnded(t.Get(hinted).state); }));
+  CHECK(Eventually(absl::Seconds(5), [&] { return t.engine.finished() == 2; }));
+  CHECK(t.engine.held() == 0);
+}
+
+TEST_CASE("no more steps run at a time than there are threads", "[unit][taskmanager]") {
+  std::atomic<int> running = 0;
+  std::atomic<int> most = 0;
+  Threaded t(
+      [&](StepContext& context) {
+        const int now = ++running;
+        int seen = most;
+        while (now > seen && !most.compare_exchange_weak(seen, now)) {
+        }
+        Pause(context.call().stop, absl::Milliseconds(5));
+        --running;
+        return Done{};
+      },
+      {.threads = 3, .queue = 2});
+  for (int i = 0; i < 40; ++i)
+    t.Accept();
+  t.engine.Wake();
+  CHECK(Eventually(absl::Seconds(20), [&] { return t.engine.finished() == 40; }));
+  CHECK(most == 3);
+}
+
+TEST_CASE("waiting operations hold no thread", "[unit][taskmanager]") {
+  std::atomic<int> runs = 0;
+  Threaded t(
+      [&](StepContext& context) -> Outcome {
+        ++runs;
+        if (context.FindSignal("go") != nullptr) return Done{};
+        return WaitFor{"waits", "go", absl::Hours(1), {}};
+      },
+      {.threads = 2, .queue = 0});
+  std::vector<OperationId> waiting;
+  for (int i = 0; i < 30; ++i)
+    waiting.push_back(t.Accept());
+  t.engine.Wake();
+  REQUIRE(Eventually(absl::Seconds(20), [&] { return runs == 30; }));
+  REQUIRE(Eventually(absl::Seconds(5), [&] { return t.engine.held() == 0; }));
+  for (const OperationId& id : waiting)
+    REQUIRE(t.store->PostSignal(SoonCall(), id, {"go", "", absl::Now()}).ok());
+  t.engine.Wake();
+  CHECK(Eventually(absl::Seconds(20), [&] { return t.engine.finished() == 30; }));
+}
+
+TEST_CASE("a drain lets a step end and begins no other", "[unit][taskmanager]") {
+  std::atomic<bool> begun = false;
+  std::atomic<bool> go = false;
+  Threaded t([&](StepContext&) {
+    begun = true;
+    CHECK(Eventually(absl::Seconds(5), [&] { return go.load(); }));
+    return Done{};
+  });
+  const OperationId id = t.Accept();
+  t.engine.Wake();
+  REQUIRE(Eventually(absl::Seconds(5), [&] { return begun.load(); }));
+  const OperationId later = t.Accept();
+  std::jthread drainer([&] { t.engine.Drain(absl::Seconds(5)); });
+  go = true;
+  drainer.join();
+  CHECK(t.Get(id).state == OperationState::kSucceeded);
+  CHECK(t.lease.Current() == nullptr);
+  CHECK_FALSE(IsEnded(t.Get(later).state));
+}
+
+TEST_CASE("a drain whose grace is over drops the step and another process does it again",
+          "[unit][taskmanager]") {
+  std::atomic<int> begun = 0;
+  Threaded t([&](StepContext& context) -> Outcome {
+    if (++begun > 1) return Done{};
+    Pause(context.call().stop, absl::Seconds(20));
+    return Fail{"nobody must hear this", ""};
+  });
+  const OperationId id = t.Accept();
+  t.engine.Wake();
+  REQUIRE(Eventually(absl::Seconds(5), [&] { return begun == 1; }));
+  t.engine.Drain(absl::Milliseconds(10));
+  CHECK_FALSE(IsEnded(t.Get(id).state));
+  WorkerLease other_lease(*t.store, {});
+  Engine other(*t.store, t.clock, t.workflows, other_lease, {});
+  CHECK(
+      Eventually(absl::Seconds(5), [&] { return t.Get(id).state == OperationState::kSucceeded; }));
+}
+
+}  // namespace
+}  // namespace trove::taskmanager

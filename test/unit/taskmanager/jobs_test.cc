@@ -1,0 +1,185 @@
+#include "services/taskmanager/jobs.h"
+
+#include <catch2/catch.hpp>
+
+#include "test/support/eventually.h"
+#include "test/support/memory_bus.h"
+#include "test/unit/taskmanager/scripted.h"
+
+namespace trove::taskmanager {
+namespace {
+
+/// Step a of an operation is a job for its guest; a test answers as the guest.
+struct JobMesh {
+  JobMesh() {
+    auto key = identity::PrivateKey::Generate(identity::KeyKind::kEd25519);
+    TROVE_CHECK(key.ok());
+    auto signer = identity::JobSigner::Make(*std::move(key));
+    TROVE_CHECK(signer.ok());
+    auto made = identity::JobVerifier::FromPems({signer->public_key_pem()});
+    TROVE_CHECK(made.ok());
+    verifier = *std::move(made);
+    jobs = std::make_unique<Jobs>(bus, *signer, Jobs::Options{.ack_within = absl::Seconds(5)});
+    s.run["a"] = [this](StepContext& context) -> Outcome {
+      auto driven = jobs->Drive(context, s.made.guest_id, absl::Minutes(1), [] {
+        mesh::v1::Job job;
+        job.mutable_restart();
+        return absl::StatusOr<mesh::v1::Job>(job);
+      });
+      if (std::holds_alternative<Outcome>(driven)) return std::get<Outcome>(driven);
+      return Done{};
+    };
+    s.Accept();
+  }
+
+  /// Answers jobs from now on.
+  void Listen(mesh::v1::JobAck ack) {
+    const auto subject = GuestJobSubject(s.made.guest_id);
+    auto subscribed =
+        guest->Subscribe(SoonCall(), *subject, {}, [this, ack](const BusMessage& message) {
+          mesh::v1::JobEnvelope envelope;
+          TROVE_CHECK(envelope.ParseFromString(message.payload));
+          TROVE_CHECK(
+              verifier->Verify(envelope.job(), {envelope.key_id(), envelope.signature()}).ok());
+          mesh::v1::Job job;
+          TROVE_CHECK(job.ParseFromString(envelope.job()));
+          {
+            const MutexLock lock(mutex);
+            seen.push_back(job);
+          }
+          TROVE_CHECK(message.reply(ack.SerializeAsString()).ok());
+        });
+    TROVE_CHECK(subscribed.ok());
+    listening = *std::move(subscribed);
+  }
+
+  std::vector<mesh::v1::Job> Seen() {
+    const MutexLock lock(mutex);
+    return seen;
+  }
+
+  void Report(const std::string& attempt, mesh::v1::JobReport report) {
+    const std::string id = s.made.operation.id.value() + "/a/" + attempt;
+    report.set_job_id(id);
+    report.set_guest_id(s.made.guest_id.value());
+    TROVE_CHECK(s.store
+                    ->RecordJobResult(SoonCall(),
+                                      {.guest_id = s.made.guest_id,
+                                       .job_id = JobId(id),
+                                       .payload = report.SerializeAsString()})
+                    .ok());
+  }
+
+  Scripted s;
+  MemoryBus bus;
+  std::unique_ptr<MemoryBus> guest = bus.Peer();
+  std::optional<identity::JobVerifier> verifier;
+  Mutex mutex;
+  std::vector<mesh::v1::Job> seen;
+  std::unique_ptr<Subscription> listening;
+  std::unique_ptr<Jobs> jobs;
+};
+
+mesh::v1::JobReport ReportOf(mesh::v1::JobReport::State state, bool retryable = false) {
+  mesh::v1::JobReport report;
+  report.set_state(state);
+  report.set_error("it broke");
+  report.set_retryable(retryable);
+  return report;
+}
+
+TEST_CASE("a job is signed, sent, waited for and settled", "[unit][taskmanager]") {
+  JobMesh m;
+  m.Listen({});
+  std::atomic<bool> settled = false;
+  const auto subscription = m.guest->Subscribe(
+      SoonCall(), *GuestSettledSubject(m.s.made.guest_id), {}, [&](const BusMessage& message) {
+        mesh::v1::JobRef ref;
+        settled = ref.ParseFromString(message.payload) &&
+                  ref.job_id() == m.s.made.operation.id.value() + "/a/1";
+        message.reply(mesh::v1::JobAck().SerializeAsString()).IgnoreError();
+      });
+  REQUIRE(subscription.ok());
+  m.s.RunDue();
+  REQUIRE(m.Seen().size() == 1);
+  const mesh::v1::Job job = m.Seen()[0];
+  CHECK(job.id() == m.s.made.operation.id.value() + "/a/1");
+  CHECK(job.guest_id() == m.s.made.guest_id.value());
+  CHECK(job.generation() > 0);
+  CHECK(job.time_limit().seconds() == 60);
+  CHECK(m.s.Get().awaited_signal == "job:" + job.id());
+  CHECK(m.s.RunDue() == 0);
+
+  // Nothing came: the same job again, with a higher generation.
+  m.s.clock.Advance(absl::Seconds(5));
+  m.s.RunDue();
+  REQUIRE(m.Seen().size() == 2);
+  CHECK(m.Seen()[1].id() == job.id());
+  CHECK(m.Seen()[1].generation() > job.generation());
+  CHECK_FALSE(settled);
+
+  m.Report("1", ReportOf(mesh::v1::JobReport::STATE_SUCCEEDED));
+  m.s.RunToEnd();
+  CHECK(m.s.Get().state == OperationState::kSucceeded);
+  CHECK(m.Seen().size() == 2);
+  CHECK(Eventually(absl::Seconds(5), [&] { return settled.load(); }));
+}
+
+TEST_CASE("a guest that is not there costs no attempt", "[unit][taskmanager]") {
+  JobMesh m;
+  for (int i = 0; i < 5; ++i) {
+    m.s.RunDue();
+    CHECK(m.s.Get().state == OperationState::kWaiting);
+    CHECK(m.s.Get().steps[0].attempts == 1);
+    m.s.clock.Advance(absl::Seconds(1));
+  }
+  m.Listen({});
+  m.s.RunDue();
+  CHECK(m.Seen().size() == 1);
+}
+
+TEST_CASE("what a report means for the operation", "[unit][taskmanager]") {
+  const auto [state, retryable, again] = GENERATE(table<mesh::v1::JobReport::State, bool, bool>({
+      {mesh::v1::JobReport::STATE_FAILED, true, true},
+      {mesh::v1::JobReport::STATE_FAILED, false, false},
+      {mesh::v1::JobReport::STATE_INTERRUPTED, false, true},
+      {mesh::v1::JobReport::STATE_CANCELLED, false, true},
+  }));
+  CAPTURE(state, retryable);
+  JobMesh m;
+  m.Listen({});
+  m.s.RunDue();
+  m.Report("1", ReportOf(state, retryable));
+  m.s.RunDue();
+  CHECK(m.s.Get().state == (again ? OperationState::kWaiting : OperationState::kFailed));
+  if (!again) {
+    CHECK(m.s.Get().error == "step a: it broke");
+    return;
+  }
+  m.s.clock.Advance(absl::Seconds(2));
+  m.s.RunDue();
+  REQUIRE(m.Seen().size() == 2);
+  CHECK(m.Seen()[1].id() == m.s.made.operation.id.value() + "/a/2");
+}
+
+TEST_CASE("what a refusal means for the operation", "[unit][taskmanager]") {
+  const auto [reason, again] = GENERATE(table<std::string, bool>({
+      {"STALE_GENERATION", true},
+      {"EXPIRED", true},
+      {"BUSY", true},
+      {"BAD_SIGNATURE", false},
+      {"UNKNOWN_KIND", false},
+  }));
+  CAPTURE(reason);
+  JobMesh m;
+  mesh::v1::JobAck ack;
+  ack.set_refused("no");
+  ack.set_reason(reason);
+  m.Listen(ack);
+  m.s.RunDue();
+  CHECK(m.s.Get().state == (again ? OperationState::kWaiting : OperationState::kFailed));
+  CHECK(m.s.Get().steps[0].attempts == 1);
+}
+
+}  // namespace
+}  // namespace trove::taskmanager
