@@ -43,7 +43,7 @@ struct UpFlags {
 };
 
 struct DownFlags {
-  MeshOptions mesh;
+  std::string data_dir;
   bool instances = false;
 };
 
@@ -68,7 +68,7 @@ int Up(const UpFlags& flags, Terminal& terminal, const std::function<void()>& re
     return absl::OkStatus();
   });
   if (status.ok()) return 0;
-  terminal.Line("trovectl up: " + MessageOf(status));
+  terminal.Error("trovectl up: " + MessageOf(status));
   return kFailed;
 }
 
@@ -76,7 +76,7 @@ int RunUp(UpFlags flags) {
   if (flags.rest_port >= 0) flags.mesh.ports.rest = flags.rest_port;
   if (flags.grpc_port >= 0) flags.mesh.ports.grpc = flags.grpc_port;
   if (!flags.detach) {
-    Terminal terminal(STDOUT_FILENO);
+    Terminal terminal(STDOUT_FILENO, STDERR_FILENO);
     return Up(flags, terminal, [] {});
   }
   const absl::StatusOr<int> code =
@@ -90,16 +90,14 @@ int RunUp(UpFlags flags) {
 
 int RunDown(const DownFlags& flags) {
   BlockLauncherSignals();
-  Terminal terminal(STDOUT_FILENO);
-  absl::Status status;
-  if (flags.instances) {
-    status = RemoveInstancesAndStop(flags.mesh, terminal);
-  } else {
-    const absl::StatusOr<Layout> layout = LayoutFor(flags.mesh.data_dir);
-    status = layout.ok() ? StopMesh(*layout, terminal) : layout.status();
-  }
+  Terminal terminal(STDOUT_FILENO, STDERR_FILENO);
+  const absl::StatusOr<Layout> layout = LayoutFor(flags.data_dir);
+  absl::Status status = layout.status();
+  if (status.ok())
+    status =
+        flags.instances ? RemoveInstancesAndStop(*layout, terminal) : StopMesh(*layout, terminal);
   if (status.ok()) return 0;
-  std::fprintf(stderr, "trovectl down: %s\n", MessageOf(status).c_str());
+  terminal.Error("trovectl down: " + MessageOf(status));
   return kFailed;
 }
 
@@ -162,7 +160,7 @@ void AddLaunchCommands(CLI::App& app, int* exit_code) {
 
   CLI::App* down = app.add_subcommand("down", kDownHelp);
   const auto down_flags = std::make_shared<DownFlags>();
-  down->add_option("--data-dir", down_flags->mesh.data_dir, kDataDir);
+  down->add_option("--data-dir", down_flags->data_dir, kDataDir);
   down->add_flag("--instances", down_flags->instances, "delete all instances and their data first");
   down->callback([down_flags, exit_code] { *exit_code = RunDown(*down_flags); });
 

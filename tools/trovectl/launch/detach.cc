@@ -6,7 +6,7 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <string_view>
+#include <utility>
 
 #include "libtrove/base/status.h"
 #include "libtrove/base/unique_fd.h"
@@ -14,20 +14,29 @@
 namespace trove::trovectl {
 namespace {
 
-// Comes through the pipe when everything is ready; no line holds it.
-constexpr char kReady = '\0';
+UniqueFd Copy(int fd) {
+  return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
 
 [[noreturn]] void RunChild(
     UniqueFd pipe, const std::function<int(Terminal&, const std::function<void()>& ready)>& work) {
   ::setsid();
-  // The caller's own terminal or pipe must not wait for this process.
-  const UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  for (const int fd : {0, 1, 2})
-    ::dup2(nothing.get(), fd);
-  Terminal terminal(pipe.get());
-  const int code = work(terminal, [&terminal, &pipe] {
+  // Whoever reads what the caller writes must not wait for this process: it keeps copies that it
+  // closes when it is ready.
+  UniqueFd out = Copy(STDOUT_FILENO);
+  UniqueFd error = Copy(STDERR_FILENO);
+  {
+    const UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+      ::dup2(nothing.get(), fd);
+  }
+  Terminal terminal(out.get(), error.get());
+  const int code = work(terminal, [&] {
     terminal.Leave();
-    [[maybe_unused]] const ssize_t written = ::write(pipe.get(), &kReady, 1);
+    out.Reset();
+    error.Reset();
+    const char ready = 1;
+    [[maybe_unused]] const ssize_t written = ::write(pipe.get(), &ready, 1);
     pipe.Reset();
   });
   std::_Exit(code);
@@ -45,17 +54,11 @@ absl::StatusOr<int> RunDetached(
   if (pid < 0) return ErrnoStatus(errno, "fork");
   if (pid == 0) RunChild(std::move(write_end), work);
   write_end.Reset();
-  char buffer[4096];
-  while (true) {
-    const ssize_t got = ::read(read_end.get(), buffer, sizeof(buffer));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    std::string_view text(buffer, static_cast<std::size_t>(got));
-    const bool ready = text.back() == kReady;
-    if (ready) text.remove_suffix(1);
-    [[maybe_unused]] const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
-    if (ready) return 0;
+  char ready = 0;
+  ssize_t got = 0;
+  while ((got = ::read(read_end.get(), &ready, 1)) < 0 && errno == EINTR) {
   }
+  if (got == 1) return 0;
   int wait_status = 0;
   while (::waitpid(pid, &wait_status, 0) < 0 && errno == EINTR) {
   }

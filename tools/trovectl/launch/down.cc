@@ -11,6 +11,7 @@
 
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
+#include "tools/trovectl/launch/last_options.h"
 #include "tools/trovectl/launch/lock.h"
 #include "tools/trovectl/launch/purge.h"
 #include "tools/trovectl/launch/signals.h"
@@ -49,8 +50,7 @@ absl::Status StopMesh(const Layout& layout, Terminal& terminal) {
   return absl::OkStatus();
 }
 
-absl::Status RemoveInstancesAndStop(const MeshOptions& options, Terminal& terminal) {
-  TROVE_ASSIGN_OR_RETURN(const Layout layout, LayoutFor(options.data_dir));
+absl::Status RemoveInstancesAndStop(const Layout& layout, Terminal& terminal) {
   std::error_code error;
   if (!std::filesystem::exists(layout.StoreFile(), error))
     return StopMesh(layout, terminal);  // there never was a mesh, hence no instance
@@ -65,6 +65,8 @@ absl::Status RemoveInstancesAndStop(const MeshOptions& options, Terminal& termin
   if (!absl::IsNotFound(launcher.status())) return launcher.status();
   terminal.Line("no mesh runs in " + layout.data_dir.string() +
                 ": it is started to delete its instances");
+  TROVE_ASSIGN_OR_RETURN(MeshOptions options, LastOptions(layout));
+  options.ports = {.rest = 0, .grpc = 0};  // whatever is free: no client has to find them
   return RunMesh(options, terminal, [&terminal](const Mesh& mesh) {
     return PurgeInstances(mesh.layout, terminal, kPurgeLimit, [&mesh](absl::Duration time) {
       return mesh.supervisor.Tend(time);

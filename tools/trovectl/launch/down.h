@@ -13,8 +13,8 @@ namespace trove::trovectl {
 absl::Status StopMesh(const Layout& layout, Terminal& terminal);
 
 /// Deletes all instances with their data, then stops the mesh; one that does not run is started for
-/// it with `options`. Wants BlockLauncherSignals first. Errors: as PurgeInstances, RunMesh and
-/// StopMesh.
-absl::Status RemoveInstancesAndStop(const MeshOptions& options, Terminal& terminal);
+/// it, as it was last time. Wants BlockLauncherSignals first. Errors: as PurgeInstances, RunMesh
+/// and StopMesh.
+absl::Status RemoveInstancesAndStop(const Layout& layout, Terminal& terminal);
 
 }  // namespace trove::trovectl

@@ -88,6 +88,10 @@ absl::StatusOr<fs::path> PrepareSocketDirectory(const std::string& mesh_id) {
   return folder;
 }
 
+void TidySocketDirectory(const fs::path& folder) {
+  ::rmdir(folder.c_str());  // which fails when there is something in it
+}
+
 absl::StatusOr<std::string> ReadMeshId(const Layout& layout) {
   TROVE_ASSIGN_OR_RETURN(std::string id, ReadFile(layout.MeshId()));
   while (!id.empty() && id.back() == '\n')

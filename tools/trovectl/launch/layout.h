@@ -31,6 +31,7 @@ struct Layout {
   std::filesystem::path Run() const { return data_dir / "run"; }
   std::filesystem::path Lock() const { return Run() / "launcher.lock"; }
   std::filesystem::path Ports() const { return Run() / "ports"; }
+  std::filesystem::path Options() const { return Run() / "options"; }
   std::filesystem::path PidFile(const std::string& program) const {
     return Run() / (program + ".pid");
   }
@@ -53,6 +54,9 @@ absl::Status CheckOthersCanEnter(const std::filesystem::path& path);
 /// /tmp. Makes it (0711 as root, else 0700) and what is missing above it. Errors: as
 /// MakePrivateDirectory.
 absl::StatusOr<std::filesystem::path> PrepareSocketDirectory(const std::string& mesh_id);
+
+/// Removes that folder when no guest has a socket in it.
+void TidySocketDirectory(const std::filesystem::path& folder);
 
 /// The id of the mesh in this data directory. Errors: kNotFound: there is none yet;
 /// kFailedPrecondition: the file holds something else.

@@ -10,6 +10,7 @@
 #include "libtrove/base/status_macros.h"
 #include "libtrove/base/subprocess.h"
 #include "libtrove/identity/nats_config.h"
+#include "tools/trovectl/launch/last_options.h"
 #include "tools/trovectl/launch/lock.h"
 #include "tools/trovectl/launch/programs.h"
 #include "tools/trovectl/launch/readiness.h"
@@ -65,14 +66,19 @@ absl::Status WriteNatsConfig(const Layout& layout, const MeshSecrets& secrets, i
   return WriteFileAtomically(folder / "nats.conf", identity::NatsServerConfigText(config), 0600);
 }
 
-absl::Status CheckOptions(const MeshOptions& options) {
-  if (options.rest_cert.empty() != options.rest_key.empty())
+absl::Status CheckOptions(MeshOptions* options) {
+  if (options->rest_cert.empty() != options->rest_key.empty())
     return absl::InvalidArgumentError("--rest-cert and --rest-key go together");
-  if (options.address == "0.0.0.0" || options.address == "::") {
+  for (std::string* file : {&options->rest_cert, &options->rest_key}) {
+    if (file->empty()) continue;
+    *file = fs::absolute(*file);
+    TROVE_RETURN_IF_ERROR(ReadFile(*file).status());
+  }
+  if (options->address == "0.0.0.0" || options->address == "::") {
     return absl::InvalidArgumentError(
         "--address must be one address of this machine: clients are told to connect to it");
   }
-  return IsPortFree(options.address, 0).status();
+  return IsPortFree(options->address, 0).status();
 }
 
 // A port that was another one before is news for whoever has it written down.
@@ -94,6 +100,7 @@ struct Prepared {
   Ports ports;
   ClientEnvironment client;
   bool rest_tls = false;
+  fs::path socket_dir;
 };
 
 absl::StatusOr<Prepared> Prepare(const MeshOptions& options,
@@ -120,16 +127,16 @@ absl::StatusOr<Prepared> Prepare(const MeshOptions& options,
   input.ports = ports;
   if (rest_tls) {
     const fs::path own = layout.Service("gateway");
-    input.tls_cert = options.rest_cert.empty() ? (own / "endpoint.crt").string()
-                                               : fs::absolute(options.rest_cert).string();
-    input.tls_key = options.rest_key.empty() ? (own / "endpoint.key").string()
-                                             : fs::absolute(options.rest_key).string();
+    const bool given = !options.rest_cert.empty();
+    input.tls_cert = given ? fs::path(options.rest_cert) : own / "endpoint.crt";
+    input.tls_key = given ? fs::path(options.rest_key) : own / "endpoint.key";
   }
   Settings settings = MakeSettings(input);
   for (const std::string& assignment : options.overrides)
     TROVE_RETURN_IF_ERROR(Override(settings, assignment));
   TROVE_RETURN_IF_ERROR(WriteFileAtomically(layout.Settings(), SettingsText(settings), 0644));
   TROVE_RETURN_IF_ERROR(WritePorts(layout, ports));
+  TROVE_RETURN_IF_ERROR(KeepOptions(layout, options));
 
   TROVE_ASSIGN_OR_RETURN(ClientEnvironment client, KeptClient(layout));
   client.rest_url = (rest_tls ? "https://" : "http://") + HostPort(options.address, ports.rest);
@@ -230,10 +237,11 @@ absl::StatusOr<std::vector<std::string>> EndLeftovers(const Layout& layout) {
   return ended;
 }
 
-absl::Status RunMesh(const MeshOptions& options,
+absl::Status RunMesh(const MeshOptions& asked,
                      Terminal& terminal,
                      const std::function<absl::Status(const Mesh&)>& while_up) {
-  TROVE_RETURN_IF_ERROR(CheckOptions(options));
+  MeshOptions options = asked;
+  TROVE_RETURN_IF_ERROR(CheckOptions(&options));
   TROVE_ASSIGN_OR_RETURN(Programs programs, FindPrograms());
   TROVE_ASSIGN_OR_RETURN(const Layout layout, LayoutFor(options.data_dir));
   TROVE_RETURN_IF_ERROR(PrepareLayout(layout));
@@ -249,9 +257,14 @@ absl::Status RunMesh(const MeshOptions& options,
   steps.Done("data directory", layout.data_dir.string());
 
   Supervisor supervisor(terminal, Supervisor::Options());
-  TROVE_RETURN_IF_ERROR(StartAll(*prepared, options, supervisor, steps));
-  return while_up(
-      Mesh{layout, prepared->secrets.mesh_id, prepared->ports, prepared->client, supervisor});
+  absl::Status status = StartAll(*prepared, options, supervisor, steps);
+  if (status.ok()) {
+    status = while_up(
+        Mesh{layout, prepared->secrets.mesh_id, prepared->ports, prepared->client, supervisor});
+  }
+  supervisor.StopAll();
+  TidySocketDirectory(prepared->socket_dir);
+  return status;
 }
 
 }  // namespace trove::trovectl

@@ -16,7 +16,7 @@
 
 namespace trove::trovectl {
 
-/// How to start a mesh on this machine.
+/// How to start a mesh on this machine. Paths may be relative.
 struct MeshOptions {
   std::filesystem::path data_dir;
   AskedPorts ports;

@@ -20,8 +20,8 @@ void Terminal::LogTo(const std::filesystem::path& file) {
   log_ = UniqueFd(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
 }
 
-void Terminal::Line(const std::string& text) {
-  if (fd_ >= 0) WriteTo(fd_, text + "\n");
+void Terminal::Say(int fd, const std::string& text) {
+  if (fd >= 0) WriteTo(fd, text + "\n");
   if (log_) {
     WriteTo(
         log_.get(),

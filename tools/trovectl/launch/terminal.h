@@ -11,19 +11,23 @@ namespace trove::trovectl {
 /// Used by one thread.
 class Terminal {
  public:
-  /// Says it on `fd` (not owned; -1: nowhere).
-  explicit Terminal(int fd) : fd_(fd) {}
+  /// Says it on `out`, and what went wrong on `error` (not owned; -1: nowhere).
+  Terminal(int out, int error) : out_(out), error_(error) {}
 
   /// From now on into this file as well. A file that cannot be opened is no error.
   void LogTo(const std::filesystem::path& file);
 
-  void Line(const std::string& text);
+  void Line(const std::string& text) { Say(out_, text); }
+  void Error(const std::string& text) { Say(error_, text); }
 
   /// Nobody listens any longer.
-  void Leave() { fd_ = -1; }
+  void Leave() { out_ = error_ = -1; }
 
  private:
-  int fd_;
+  void Say(int fd, const std::string& text);
+
+  int out_;
+  int error_;
   UniqueFd log_;
 };
 
