@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -34,7 +35,8 @@ class MariadbDatastore final : public agent::Datastore {
                    std::filesystem::path server_program,
                    Secret admin_password);
 
-  absl::Status WriteConfig(const agent::PrepareSpec& spec) const;
+  std::string ConfigOf(const agent::PrepareSpec& spec) const;
+  absl::Status StopUnlessConfigured(const Call& call, const std::string& config) const;
   absl::Status StartServer(const Call& call) const;
   absl::StatusOr<std::unique_ptr<Connection>> ConnectWhenReady(const Call& call,
                                                                const std::string& user,
@@ -45,13 +47,14 @@ class MariadbDatastore final : public agent::Datastore {
   const std::filesystem::path server_program_;
   const Secret admin_password_;
   const std::filesystem::path data_dir_;
+  const std::filesystem::path tmp_dir_;
   const std::filesystem::path config_file_;
   const std::filesystem::path log_file_;
 
   Mutex mutex_;
   std::unique_ptr<Connection> health_ TROVE_GUARDED_BY(mutex_);
   std::string version_ TROVE_GUARDED_BY(mutex_);
-  std::atomic<bool> answered_ = false;  // since the last start
+  std::atomic<std::uint64_t> answered_run_ = 0;  // which start of the server has answered; 0: none
 };
 
 }  // namespace trove::mariadb

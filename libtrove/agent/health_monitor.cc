@@ -58,12 +58,15 @@ HealthMonitor::HealthMonitor(
       datastore_(datastore),
       bus_(bus),
       log_(std::move(log)),
-      boot_id_(BootId().value_or("")),
-      thread_([this](const std::stop_token& stop) { Run(stop); }) {}
+      boot_id_(BootId().value_or("")) {}
 
 HealthMonitor::~HealthMonitor() {
   thread_.request_stop();
   changed_.NotifyAll();
+}
+
+void HealthMonitor::Start() {
+  thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
 }
 
 void HealthMonitor::SetActivity(mesh::v1::ServerStatus activity) {
@@ -134,8 +137,9 @@ void HealthMonitor::Run(const std::stop_token& stop) {
     if (changed || lost || absl::Now() - told >= interval) {
       const absl::Status published =
           bus_.Publish(CallFor(kPublishLimit, stop), *subject, heartbeat.SerializeAsString());
-      // Said once: the bus being away stops no database, and is seen by its own state.
-      if (!published.ok() && !lost) log_.Warning("heartbeats are lost", {{"error", published}});
+      // The bus itself says when it is away, and kicks us when it is back.
+      if (!published.ok() && !lost && bus_.state().connected)
+        log_.Warning("heartbeats are lost", {{"error", published}});
       lost = !published.ok();
       told = absl::Now();
     }

@@ -18,7 +18,7 @@
 namespace trove::agent {
 
 /// Looks at the server each second and tells the conductors how the guest is: at once when that
-/// changes, else each interval. Thread-safe.
+/// changes, else each interval. Thread-safe, but for Start.
 class HealthMonitor {
  public:
   /// The version of the agent's interface: grows when the control plane must know.
@@ -28,6 +28,10 @@ class HealthMonitor {
   HealthMonitor(
       const AgentConfig& config, const GuestState& state, Datastore& datastore, Bus& bus, Log log);
   ~HealthMonitor();
+
+  /// Begins to look and to tell, once. The first heartbeat says that the guest takes jobs: by then
+  /// it must.
+  void Start();
 
   /// What is being done to the server, which then matters more than what it answers; UNSPECIFIED:
   /// nothing. Told to the conductors at once.

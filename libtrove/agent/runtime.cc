@@ -102,10 +102,9 @@ absl::Status RunAgent(const AgentConfig& config, const MakeDatastore& make_datas
   TROVE_RETURN_IF_ERROR(answer(GuestJobSubject(guest), &Jobs::OnJob));
   TROVE_RETURN_IF_ERROR(answer(GuestCancelSubject(guest), &Jobs::OnCancel));
   TROVE_RETURN_IF_ERROR(answer(GuestSettledSubject(guest), &Jobs::OnSettled));
-  // The first heartbeat after this tells the task managers that jobs are taken.
   const std::unique_ptr<Subscription> reconnected =
       bus->OnReconnect([&monitor] { monitor.Kick(); });
-  monitor.Kick();
+  monitor.Start();
 
   GuestService service(monitor, *jobs, server);
   TROVE_ASSIGN_OR_RETURN(const std::unique_ptr<rpc::Server> door,

@@ -1,6 +1,7 @@
 #include "services/taskmanager/process/cgroups.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kPeriodUs = 100'000;
+constexpr int kPollMs = 5;
+constexpr char kSubtreeControl[] = "cgroup.subtree_control";
+constexpr char kControllers[] = "+cpu +memory";
 
 absl::Status WriteControl(const fs::path& path, const std::string& value) {
   const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
@@ -32,6 +36,12 @@ absl::Status MakeGroup(const fs::path& folder) {
   return ErrnoStatus(errno, "make cgroup " + folder.string());
 }
 
+// The mesh's group, which holds those of its guests.
+absl::Status MakeParent(const fs::path& folder, bool version2) {
+  TROVE_RETURN_IF_ERROR(MakeGroup(folder));
+  return version2 ? WriteControl(folder / kSubtreeControl, kControllers) : absl::OkStatus();
+}
+
 std::string MemoryBytes(const ResourceLimits& limits) {
   const std::int64_t headroom = std::max<std::int64_t>(limits.memory_mib / 4, 256);
   return std::to_string((limits.memory_mib + headroom) << 20);
@@ -45,15 +55,14 @@ Cgroups Cgroups::Detect(const std::string& mesh_id) {
   const std::string name = "trove-" + mesh_id;
   if (fs::exists(root / "cgroup.controllers")) {
     const fs::path ours = root / name;
-    const bool usable = WriteControl(root / "cgroup.subtree_control", "+cpu +memory").ok() &&
-                        MakeGroup(ours).ok() &&
-                        WriteControl(ours / "cgroup.subtree_control", "+cpu +memory").ok();
+    const bool usable =
+        WriteControl(root / kSubtreeControl, kControllers).ok() && MakeParent(ours, true).ok();
     if (usable) found.roots_.push_back({ours, true, ""});
     return found;
   }
   for (const char* controller : {"cpu", "memory"}) {
     const fs::path ours = root / controller / name;
-    if (fs::exists(root / controller / "cgroup.procs") && MakeGroup(ours).ok()) {
+    if (fs::exists(root / controller / "cgroup.procs") && MakeParent(ours, false).ok()) {
       found.roots_.push_back({ours, false, controller});
     }
   }
@@ -65,6 +74,8 @@ absl::StatusOr<std::vector<std::string>> Cgroups::Ensure(const std::string& gues
   std::vector<std::string> folders;
   for (const Root& root : roots_) {
     const fs::path group = root.folder / guest;
+    // It went with the last guest.
+    TROVE_RETURN_IF_ERROR(MakeParent(root.folder, root.version2));
     TROVE_RETURN_IF_ERROR(MakeGroup(group));
     const std::string quota = std::to_string(limits.vcpus * kPeriodUs);
     if (root.version2) {
@@ -82,12 +93,15 @@ absl::StatusOr<std::vector<std::string>> Cgroups::Ensure(const std::string& gues
   return folders;
 }
 
-absl::Status Cgroups::Remove(const std::string& guest) const {
+absl::Status Cgroups::Remove(const Call& call, const std::string& guest) const {
   for (const Root& root : roots_) {
     const fs::path group = root.folder / guest;
-    if (::rmdir(group.c_str()) != 0 && errno != ENOENT) {
-      return ErrnoStatus(errno, "remove cgroup " + group.string());
+    while (::rmdir(group.c_str()) != 0 && errno != ENOENT) {
+      const absl::Status failed = ErrnoStatus(errno, "remove cgroup " + group.string());
+      if (errno != EBUSY || !call.Check().ok()) return failed;
+      ::poll(nullptr, 0, kPollMs);
     }
+    ::rmdir(root.folder.c_str());  // fails as long as other guests are in it
   }
   return absl::OkStatus();
 }

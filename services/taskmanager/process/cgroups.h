@@ -8,6 +8,8 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "libtrove/base/call.h"
+
 namespace trove::taskmanager {
 
 /// What a guest may use of its host.
@@ -33,8 +35,8 @@ class Cgroups {
   absl::StatusOr<std::vector<std::string>> Ensure(const std::string& guest,
                                                   const ResourceLimits& limits) const;
 
-  /// Removes the guest's groups, which must be empty of processes.
-  absl::Status Remove(const std::string& guest) const;
+  /// Removes the guest's groups. Waits for processes that are ending.
+  absl::Status Remove(const Call& call, const std::string& guest) const;
 
  private:
   struct Root {

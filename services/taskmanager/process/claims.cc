@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <system_error>
 
 #include "libtrove/base/files.h"
 #include "libtrove/base/status.h"
@@ -14,7 +15,12 @@ namespace trove::taskmanager {
 namespace fs = std::filesystem;
 
 absl::StatusOr<Claims> Claims::Open(fs::path folder, std::string owner_prefix) {
-  TROVE_RETURN_IF_ERROR(MakeDirectory(folder, 0700));
+  std::error_code error;
+  if (!fs::exists(folder.parent_path(), error)) {
+    TROVE_RETURN_IF_ERROR(MakeDirectory(folder.parent_path(), 0755));
+  }
+  // It may lie in a folder where everybody writes.
+  TROVE_RETURN_IF_ERROR(MakePrivateDirectory(folder));
   return Claims(std::move(folder), std::move(owner_prefix));
 }
 

@@ -6,10 +6,12 @@
 
 #include <cerrno>
 #include <sstream>
+#include <system_error>
 
 #include "libtrove/base/files.h"
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
+#include "libtrove/base/uuid.h"
 
 namespace trove::taskmanager {
 namespace {
@@ -63,6 +65,17 @@ absl::Status GuestRecords::Put(const GuestId& guest, const GuestRecord& record) 
        << "\nport=" << record.port << "\nuid=" << record.uid << "\nburied=" << record.buried
        << "\n";
   return WriteFileAtomically(folder_ / guest.value(), text.str(), 0600);
+}
+
+absl::StatusOr<std::vector<GuestId>> GuestRecords::List() const {
+  std::vector<GuestId> guests;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, error)) {
+    const std::string name = entry.path().filename();
+    if (IsUuid(name)) guests.emplace_back(name);
+  }
+  if (error) return ErrnoStatus(error.value(), "list " + folder_.string());
+  return guests;
 }
 
 }  // namespace trove::taskmanager

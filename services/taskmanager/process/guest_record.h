@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -39,6 +40,9 @@ class GuestRecords {
   /// An empty record when there is none. The guest is held by the caller, as for Put.
   absl::StatusOr<GuestRecord> Get(const GuestId& guest) const;
   absl::Status Put(const GuestId& guest, const GuestRecord& record) const;
+
+  /// Every guest that has a record. Nobody need be held.
+  absl::StatusOr<std::vector<GuestId>> List() const;
 
  private:
   explicit GuestRecords(std::filesystem::path folder) : folder_(std::move(folder)) {}

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #include "libtrove/base/uuid.h"
 #include "libtrove/model/errors.h"
 #include "services/taskmanager/process/user_processes.h"
+#include "services/taskmanager/process/volume_quota.h"
 
 namespace trove::taskmanager {
 namespace {
@@ -29,9 +31,11 @@ namespace fs = std::filesystem;
 
 // A socket's path is at most 107 bytes; the longest name below a guest's folder is keeper.sock.
 constexpr std::size_t kMostSocketDir = 107 - sizeof("/12345678/keeper.sock");
-// A delete does not wait for a database that nobody wants any more.
-constexpr absl::Duration kRemoveGrace = absl::Milliseconds(200);
 constexpr absl::Duration kMargin = absl::Seconds(2);  // kept back for what follows a grace period
+// A keeper answers from memory. One that does not is frozen, or its guest keeps it busy.
+constexpr absl::Duration kAnswerLimit = absl::Seconds(2);
+constexpr absl::Duration kListLimit = absl::Milliseconds(200);  // of each guest in a list
+constexpr int kPollMs = 10;
 
 bool IsRoot() {
   return ::geteuid() == 0;
@@ -209,17 +213,29 @@ absl::Status ProcessProvisioner::Release(const Call& call,
   return records_.Put(guest.guest_id, held.record);
 }
 
+// Where the file system keeps volumes to their size; elsewhere the agent watches it.
+absl::Status ProcessProvisioner::LimitVolume(const VolumeSpec& spec) const {
+  if (spec.place.uid == 0) return absl::OkStatus();
+  return LimitProject(layout_.Volumes(),
+                      static_cast<std::uint32_t>(spec.place.uid),
+                      std::int64_t{spec.size_gib} << 30)
+      .status();
+}
+
 absl::Status ProcessProvisioner::EnsureVolume(const Call& call, const VolumeSpec& spec) {
   TROVE_ASSIGN_OR_RETURN(const Held held, Hold(call, spec.guest));
   if (held.record.buried) return Stale(spec.guest, "it was removed for good");
   const fs::path volume = layout_.Volume(spec.volume_id);
   std::error_code error;
-  if (fs::exists(volume, error)) return absl::OkStatus();
+  if (fs::exists(volume, error)) return LimitVolume(spec);
   TROVE_RETURN_IF_ERROR(templates_.Ensure(call, spec.version));
   const fs::path beside = layout_.Volumes() / (".new-" + spec.volume_id.value());
   TROVE_RETURN_IF_ERROR(RemoveTree(beside));
   absl::Status made = CopyTree(layout_.Template(spec.version.id), beside, spec.place.uid);
   if (made.ok()) made = MakeOwned(beside, 0700, spec.place.uid);
+  if (made.ok() && spec.place.uid != 0)
+    made = JoinProject(beside, static_cast<std::uint32_t>(spec.place.uid)).status();
+  if (made.ok()) made = LimitVolume(spec);
   if (made.ok()) {
     fs::rename(beside, volume, error);
     if (error) made = ErrnoStatus(error.value(), "move the volume into place");
@@ -242,7 +258,9 @@ absl::Status ProcessProvisioner::RemoveVolume(const Call& call,
                                               const VolumeId& volume) {
   TROVE_ASSIGN_OR_RETURN(const Held held, Hold(call, guest));
   TROVE_RETURN_IF_ERROR(RemoveTree(layout_.Volumes() / (".new-" + volume.value())));
-  return Discard(layout_.Volume(volume));
+  TROVE_RETURN_IF_ERROR(Discard(layout_.Volume(volume)));
+  if (held.record.uid == 0) return absl::OkStatus();
+  return LimitProject(layout_.Volumes(), static_cast<std::uint32_t>(held.record.uid), 0).status();
 }
 
 absl::Status ProcessProvisioner::WriteForGuest(const fs::path& path,
@@ -307,12 +325,37 @@ keeper::KeeperClient ProcessProvisioner::KeeperOf(const GuestId& guest) const {
   return {layout_.KeeperSocket(guest), guest.value()};
 }
 
-absl::Status ProcessProvisioner::StartKeeperOf(const Call& call, const GuestId& guest) const {
-  TROVE_RETURN_IF_ERROR(RemoveTree(layout_.StoppedMark(guest)));
-  const absl::Status started =
-      keeper::StartKeeper(call, programs_.Keeper(), layout_.KeeperSpec(guest));
-  // Somebody who was just as quick started it.
-  return absl::IsAlreadyExists(started) ? absl::OkStatus() : started;
+// Starts the keeper unless it runs, and returns when it answers.
+absl::Status ProcessProvisioner::StartKeeperOf(const Call& call,
+                                               const GuestRef& guest,
+                                               int uid) const {
+  const fs::path path = layout_.KeeperSpec(guest.guest_id);
+  while (true) {
+    const auto status = KeeperOf(guest.guest_id).GetStatus(call.Within(kAnswerLimit));
+    if (status.ok() && !status->stopping) return absl::OkStatus();
+    if (absl::IsDeadlineExceeded(status.status())) {
+      TROVE_RETURN_IF_ERROR(call.Check());
+      return absl::UnavailableError("the keeper of guest " + guest.guest_id.value() +
+                                    " does not answer");
+    }
+    TROVE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+    keeper::Parsed<keeper::Spec> spec = keeper::ParseSpec(text);
+    if (!spec.value) return absl::InternalError(path.string() + ": " + spec.error);
+    spec.value->generation = static_cast<std::uint64_t>(guest.generation);
+    TROVE_RETURN_IF_ERROR(WriteForGuest(path, keeper::EncodeSpec(*spec.value), uid));
+    absl::Status started = keeper::StartKeeper(call, programs_.Keeper(), path);
+    if (absl::IsAborted(started)) {
+      // Our record, out of the guest's reach, says that the claim is good. The guest's own memory
+      // is wrong, and harms nobody else.
+      spec.value->generation = 0;
+      TROVE_RETURN_IF_ERROR(WriteForGuest(path, keeper::EncodeSpec(*spec.value), uid));
+      started = keeper::StartKeeper(call, programs_.Keeper(), path);
+    }
+    // Another one still holds the guest: it is coming up, or going.
+    if (!absl::IsAlreadyExists(started)) return started;
+    TROVE_RETURN_IF_ERROR(Annotate(call.Check(), MessageOf(started)));
+    ::poll(nullptr, 0, kPollMs);
+  }
 }
 
 absl::Status ProcessProvisioner::Ensure(const Call& call, const GuestSpec& spec) {
@@ -323,43 +366,56 @@ absl::Status ProcessProvisioner::Ensure(const Call& call, const GuestSpec& spec)
     return absl::FailedPreconditionError("volume " + spec.volume_id.value() + " is missing");
   }
   TROVE_RETURN_IF_ERROR(MakeGuestFiles(spec));
-  if (KeeperOf(spec.guest.guest_id).GetStatus(call).ok()) return absl::OkStatus();  // it runs
-  return StartKeeperOf(call, spec.guest.guest_id);
+  TROVE_RETURN_IF_ERROR(RemoveTree(layout_.StoppedMark(spec.guest.guest_id)));
+  return StartKeeperOf(call, spec.guest, spec.place.uid);
+}
+
+// Lets the keeper stop server and agent as they like to be stopped. What fails here is ended by
+// force afterwards.
+absl::Status ProcessProvisioner::StopInOrder(const Call& call,
+                                             const GuestRef& guest,
+                                             int uid) const {
+  // A keeper that was killed may have left agent and server behind: a new one finds them.
+  TROVE_RETURN_IF_ERROR(StartKeeperOf(call, guest, uid));
+  const keeper::KeeperClient keeper = KeeperOf(guest.guest_id);
+  TROVE_ASSIGN_OR_RETURN(const keeper::KeeperStatus status,
+                         keeper.GetStatus(call.Within(kAnswerLimit)));
+  keeper::StopAllRequest request;
+  // The caller's claim is good by our record, whatever the guest has made its keeper believe.
+  request.generation = std::max(status.generation, static_cast<std::uint64_t>(guest.generation));
+  request.grace =
+      absl::ToChronoMilliseconds(std::max(absl::ZeroDuration(), call.Remaining() - kMargin));
+  return keeper.StopAll(call, request).status();
 }
 
 absl::Status ProcessProvisioner::EndProcesses(const Call& call,
-                                              const GuestRef& guest,
-                                              const GuestRecord& record,
-                                              absl::Duration grace) const {
-  std::error_code error;
-  const keeper::KeeperClient keeper = KeeperOf(guest.guest_id);
-  const bool heard = keeper.GetStatus(call).ok();
-  // A keeper that was killed may have left agent and server behind: a new one finds them.
-  if (!heard && fs::exists(layout_.KeeperSpec(guest.guest_id), error)) {
-    if (const absl::Status started =
-            keeper::StartKeeper(call, programs_.Keeper(), layout_.KeeperSpec(guest.guest_id));
-        !started.ok()) {
-      log_.Warning("no keeper to stop what may be left of a guest",
-                   {{"guest", guest.guest_id.value()}, {"error", started}});
-    }
+                                              const GuestId& guest,
+                                              const GuestRecord& record) const {
+  if (record.uid != 0) {
+    // After a reboot the number may have become somebody else's.
+    TROVE_ASSIGN_OR_RETURN(const bool ours, claims_.Take("uid", record.uid, guest.value()));
+    if (ours) TROVE_RETURN_IF_ERROR(EndProcessesOfUser(call, record.uid));
+    // A keeper that has not yet become that user.
+    return EndProcessesNaming(call, layout_.KeeperSpec(guest));
   }
-  keeper::StopAllRequest request;
-  request.generation = static_cast<std::uint64_t>(guest.generation);
-  request.grace = absl::ToChronoMilliseconds(
-      std::max(absl::ZeroDuration(), std::min(grace, call.Remaining() - kMargin)));
-  const absl::Status stopped = keeper.StopAll(call, request).status();
-  if (absl::IsAborted(stopped)) return Stale(guest, MessageOf(stopped));
-  // With a user of its own, whatever is left is found by that; nothing else would be certain.
-  if (record.uid != 0) return EndProcessesOfUser(call, record.uid);
-  return stopped.ok() || absl::IsUnavailable(stopped) ? absl::OkStatus() : stopped;
+  return EndProcessesNaming(call, layout_.Guest(guest).string() + "/");
 }
 
 absl::Status ProcessProvisioner::Stop(const Call& call, const GuestRef& guest) {
   TROVE_ASSIGN_OR_RETURN(const Held held, Hold(call, guest));
   std::error_code error;
-  if (!fs::exists(layout_.Guest(guest.guest_id), error)) return absl::OkStatus();
-  TROVE_RETURN_IF_ERROR(WriteFileAtomically(layout_.StoppedMark(guest.guest_id), "", 0600));
-  return EndProcesses(call, guest, held.record, call.Remaining());
+  if (!fs::exists(layout_.KeeperSpec(guest.guest_id), error)) return absl::OkStatus();
+  if (!fs::exists(layout_.StoppedMark(guest.guest_id), error)) {
+    const Call orderly{call.deadline - kMargin / 2, call.stop, call.request_id};
+    const absl::Status stopped = StopInOrder(orderly, guest, held.record.uid);
+    if (!stopped.ok()) {
+      log_.Warning("a guest is stopped by force",
+                   {{"guest", guest.guest_id.value()}, {"error", stopped}});
+    }
+  }
+  // What the keeper ended in order left nothing, unless a guest's user made it.
+  TROVE_RETURN_IF_ERROR(EndProcesses(call, guest.guest_id, held.record));
+  return WriteFileAtomically(layout_.StoppedMark(guest.guest_id), "", 0600);
 }
 
 absl::Status ProcessProvisioner::Start(const Call& call, const GuestRef& guest) {
@@ -368,8 +424,8 @@ absl::Status ProcessProvisioner::Start(const Call& call, const GuestRef& guest) 
   if (!fs::exists(layout_.KeeperSpec(guest.guest_id), error)) {
     return absl::NotFoundError("guest " + guest.guest_id.value() + " is not on this host");
   }
-  if (KeeperOf(guest.guest_id).GetStatus(call).ok()) return absl::OkStatus();
-  return StartKeeperOf(call, guest.guest_id);
+  TROVE_RETURN_IF_ERROR(RemoveTree(layout_.StoppedMark(guest.guest_id)));
+  return StartKeeperOf(call, guest, held.record.uid);
 }
 
 absl::Status ProcessProvisioner::Resize(const Call& call,
@@ -390,32 +446,32 @@ absl::Status ProcessProvisioner::Remove(const Call& call, const GuestRef& guest)
   // First of all, so that no late Ensure brings it back while it goes.
   held.record.buried = true;
   TROVE_RETURN_IF_ERROR(records_.Put(guest.guest_id, held.record));
-  std::error_code error;
-  if (fs::exists(layout_.Guest(guest.guest_id), error)) {
-    TROVE_RETURN_IF_ERROR(EndProcesses(call, guest, held.record, kRemoveGrace));
-    TROVE_RETURN_IF_ERROR(Discard(layout_.Guest(guest.guest_id)));
-  }
-  TROVE_RETURN_IF_ERROR(cgroups_.Remove(guest.guest_id.value()));
+  // By force: nobody wants this database any more, and nothing of the guest is asked.
+  TROVE_RETURN_IF_ERROR(EndProcesses(call, guest.guest_id, held.record));
+  TROVE_RETURN_IF_ERROR(Discard(layout_.Guest(guest.guest_id)));
+  TROVE_RETURN_IF_ERROR(cgroups_.Remove(call, guest.guest_id.value()));
   return RemoveTree(layout_.Sockets(guest.guest_id));
 }
 
 absl::StatusOr<std::vector<ObservedGuest>> ProcessProvisioner::List(const Call& call) {
+  TROVE_ASSIGN_OR_RETURN(const std::vector<GuestId> known, records_.List());
   std::vector<ObservedGuest> observed;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(layout_.Guests(), error)) {
-    const GuestId guest(entry.path().filename().string());
-    if (!IsUuid(guest.value())) continue;
+  for (const GuestId& guest : known) {
     TROVE_RETURN_IF_ERROR(call.Check());
     TROVE_ASSIGN_OR_RETURN(const GuestRecord record, records_.Get(guest));
+    const bool placed = !record.buried && record.port != 0;
+    if (!placed && !fs::exists(layout_.Guest(guest), error)) continue;
     ObservedGuest& found = observed.emplace_back();
     found.guest = {guest, InstanceId(record.instance_id), record.generation};
-    if (KeeperOf(guest).GetStatus(call.Within(absl::Seconds(1))).ok()) {
+    const absl::Status heard = KeeperOf(guest).GetStatus(call.Within(kListLimit)).status();
+    // One that is there and slow to answer lives.
+    if (heard.ok() || absl::IsDeadlineExceeded(heard)) {
       found.presence = GuestPresence::kRunning;
     } else if (fs::exists(layout_.StoppedMark(guest), error)) {
       found.presence = GuestPresence::kStopped;
     }
   }
-  if (error) return ErrnoStatus(error.value(), "list " + layout_.Guests().string());
   return observed;
 }
 

@@ -83,17 +83,18 @@ class ProcessProvisioner final : public Provisioner {
                                   const GuestId& guest) const;
   GuestPlace PlaceOf(const GuestId& guest, const GuestRecord& record) const;
   bool IsFree(int port) const;
+  absl::Status LimitVolume(const VolumeSpec& spec) const;
   absl::Status MakeGuestFiles(const GuestSpec& spec) const;
   absl::Status WriteForGuest(const std::filesystem::path& path,
                              const std::string& text,
                              int uid) const;
   absl::StatusOr<keeper::Spec> KeeperSpecOf(const GuestSpec& spec) const;
   keeper::KeeperClient KeeperOf(const GuestId& guest) const;
-  absl::Status StartKeeperOf(const Call& call, const GuestId& guest) const;
+  absl::Status StartKeeperOf(const Call& call, const GuestRef& guest, int uid) const;
+  absl::Status StopInOrder(const Call& call, const GuestRef& guest, int uid) const;
   absl::Status EndProcesses(const Call& call,
-                            const GuestRef& guest,
-                            const GuestRecord& record,
-                            absl::Duration grace) const;
+                            const GuestId& guest,
+                            const GuestRecord& record) const;
   absl::Status Discard(const std::filesystem::path& path) const;
 
   const ProcessProvisionerOptions options_;
