@@ -137,11 +137,11 @@ absl::Status MariadbDatastore::Prepare(const Call& call,
   TROVE_RETURN_IF_ERROR(StopUnlessConfigured(call, config));
   TROVE_RETURN_IF_ERROR(MakeDirectory(tmp_dir_, 0700));
   TROVE_RETURN_IF_ERROR(WriteFileAtomically(config_file_, config, 0600));
-  // What a provisioner copied is not on the disk yet. The server's start takes longer than this.
-  std::future<absl::Status> durable =
-      std::async(std::launch::async, [this] { return SyncFileSystem(data_dir_); });
   say("starting the server");
   TROVE_RETURN_IF_ERROR(StartServer(call));
+  // What a provisioner copied is not on the disk yet. The server's start takes as long as this.
+  std::future<absl::Status> durable =
+      std::async(std::launch::async, [this] { return SyncFileSystem(data_dir_); });
   // A prepare that was cut off may have secured the accounts already.
   absl::StatusOr<std::unique_ptr<Connection>> connection =
       ConnectWhenReady(call, kAdminUser, admin_password_);
