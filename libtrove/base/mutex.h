@@ -51,7 +51,7 @@ class CondVar {
  public:
   /// Waits until `condition()` is true or `deadline` has passed; returns what `condition()` says
   /// then. `mutex` is held by the caller, released while waiting, and held again during `condition`
-  /// and after.
+  /// and after; for the checker a lambda says so: [this]() TROVE_REQUIRES(mutex_) { return x_; }
   template <typename Condition>
   bool WaitUntil(Mutex& mutex, absl::Time deadline, Condition condition)
       TROVE_REQUIRES(mutex) TROVE_NO_THREAD_SAFETY_ANALYSIS {

@@ -17,13 +17,13 @@
 /// variable, or returns its status from the enclosing function.
 #define TROVE_ASSIGN_OR_RETURN(lhs, expr) \
   TROVE_ASSIGN_OR_RETURN_IMPL(TROVE_CONCAT(trove_or_, __LINE__), lhs, expr)
-
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration takes no parentheses
 #define TROVE_ASSIGN_OR_RETURN_IMPL(temporary, lhs, expr) \
   auto temporary = (expr);                                \
   if (!temporary.ok()) {                                  \
     return std::move(temporary).status();                 \
   }                                                       \
   lhs = *std::move(temporary)
-
+// NOLINTEND(bugprone-macro-parentheses)
 #define TROVE_CONCAT(a, b) TROVE_CONCAT_IMPL(a, b)
 #define TROVE_CONCAT_IMPL(a, b) a##b
