@@ -277,8 +277,8 @@ absl::StatusOr<std::unique_ptr<sqlite::Checkpointer>> StartCheckpointer(
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const SqliteStoreOptions& options) {
-  static const SystemClock system_clock;
-  const Clock& clock = options.clock != nullptr ? *options.clock : system_clock;
+  static const SystemClock kSystemClock;
+  const Clock& clock = options.clock != nullptr ? *options.clock : kSystemClock;
   if (options.path == kMemory) {
     TROVE_ASSIGN_OR_RETURN(auto db, OpenMemory(clock));
     return std::make_unique<SqliteStore>(std::move(db), nullptr, nullptr, nullptr, clock);

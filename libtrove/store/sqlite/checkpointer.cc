@@ -53,7 +53,9 @@ void Checkpointer::Loop() {
 // False when it is time to end.
 bool Checkpointer::Wait() {
   const MutexLock lock(mutex_);
-  return !changed_.WaitUntil(mutex_, absl::Now() + interval_, [this] { return closing_; });
+  return !changed_.WaitUntil(mutex_,
+                             absl::Now() + interval_,
+                             [this]() TROVE_NO_THREAD_SAFETY_ANALYSIS { return closing_; });
 }
 
 std::uintmax_t Checkpointer::LogSize() const {

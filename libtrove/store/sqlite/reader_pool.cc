@@ -20,7 +20,7 @@ absl::StatusOr<ReaderPool::Lease> ReaderPool::Take(const Call& call) {
       returned_.NotifyAll();
     });
     const MutexLock lock(mutex_);
-    returned_.WaitUntil(mutex_, call.deadline, [&] {
+    returned_.WaitUntil(mutex_, call.deadline, [&]() TROVE_NO_THREAD_SAFETY_ANALYSIS {
       return in_use_ < kMostReaders || call.stop.stop_requested();
     });
     TROVE_RETURN_IF_ERROR(call.Check());

@@ -68,7 +68,9 @@ WriteQueue::Batch WriteQueue::TakeBatch() {
   while (true) {
     while (queue_.empty() && !closing_) {
       arrived_.WaitUntil(
-          mutex_, absl::Now() + absl::Hours(1), [&] { return closing_ || !queue_.empty(); });
+          mutex_, absl::Now() + absl::Hours(1), [&]() TROVE_NO_THREAD_SAFETY_ANALYSIS {
+            return closing_ || !queue_.empty();
+          });
     }
     Batch batch;
     while (!queue_.empty() && batch.size() < kMostTogether) {
