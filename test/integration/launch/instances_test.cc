@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <filesystem>
 #include <set>
 #include <string>
@@ -68,6 +70,10 @@ TEST_CASE("databases run on while the mesh is down, and down --instances removes
   INFO(down.output);
   CHECK(down.exit_code == 0);
   CheckNothingIsLeft(mesh);
+  if (::geteuid() == 0) {
+    const std::string id = ReadMeshId(mesh.layout).value();
+    CHECK_FALSE(fs::exists("/run/trove/" + id));
+  }
 }
 
 }  // namespace

@@ -142,8 +142,13 @@ absl::StatusOr<Prepared> Prepare(const MeshOptions& options,
   client.rest_url = (rest_tls ? "https://" : "http://") + HostPort(options.address, ports.rest);
   client.grpc_endpoint = HostPort(options.address, ports.grpc);
   client.ca = layout.EndpointCa();
-  return Prepared{
-      layout, std::move(programs), std::move(secrets), ports, std::move(client), rest_tls};
+  return Prepared{layout,
+                  std::move(programs),
+                  std::move(secrets),
+                  ports,
+                  std::move(client),
+                  rest_tls,
+                  input.socket_dir};
 }
 
 ChildSpec ServiceSpec(const Prepared& prepared, const std::string& service, int port) {
