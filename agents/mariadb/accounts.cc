@@ -20,22 +20,8 @@ absl::Status CheckWord(const std::string& what, const std::string& word) {
   return absl::InvalidArgumentError(what + " must be letters, digits and '_', not " + word);
 }
 
-// A database's name as a pattern of GRANT, where `_` and `%` are wild.
-std::string GrantPattern(const std::string& name) {
-  std::string pattern;
-  for (const char c : name) {
-    if (c == '_' || c == '%') pattern += '\\';
-    pattern += c;
-  }
-  return Identifier(pattern);
-}
-
 absl::Status CreateDatabase(Connection& connection, const agent::DatabaseSpec& database) {
-  TROVE_RETURN_IF_ERROR(CheckWord("character_set", database.character_set));
-  TROVE_RETURN_IF_ERROR(CheckWord("collation", database.collation));
-  std::string sql = "CREATE DATABASE IF NOT EXISTS " + Identifier(database.name);
-  if (!database.character_set.empty()) sql += " CHARACTER SET " + database.character_set;
-  if (!database.collation.empty()) sql += " COLLATE " + database.collation;
+  TROVE_ASSIGN_OR_RETURN(const std::string sql, CreateDatabaseSql(database));
   return Annotate(connection.Execute(sql), "create database " + database.name);
 }
 
@@ -58,6 +44,24 @@ absl::Status CreateUser(Connection& connection, const agent::UserSpec& user) {
 }
 
 }  // namespace
+
+std::string GrantPattern(std::string_view name) {
+  std::string pattern;
+  for (const char c : name) {
+    if (c == '_' || c == '%' || c == '\\') pattern += '\\';
+    pattern += c;
+  }
+  return Identifier(pattern);
+}
+
+absl::StatusOr<std::string> CreateDatabaseSql(const agent::DatabaseSpec& database) {
+  TROVE_RETURN_IF_ERROR(CheckWord("character_set", database.character_set));
+  TROVE_RETURN_IF_ERROR(CheckWord("collation", database.collation));
+  std::string sql = "CREATE DATABASE IF NOT EXISTS " + Identifier(database.name);
+  if (!database.character_set.empty()) sql += " CHARACTER SET " + database.character_set;
+  if (!database.collation.empty()) sql += " COLLATE " + database.collation;
+  return sql;
+}
 
 absl::Status SecureAccounts(Connection& connection, const Secret& admin_password) {
   const std::string password = connection.Quoted(admin_password.Reveal());

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include "agents/mariadb/connection.h"
 #include "libtrove/agent/datastore.h"
@@ -23,5 +26,13 @@ absl::Status SecureAccounts(Connection& connection, const Secret& admin_password
 absl::Status CreateContent(Connection& connection,
                            const std::vector<agent::DatabaseSpec>& databases,
                            const std::vector<agent::UserSpec>& users);
+
+/// A database's name as GRANT takes it, where `_` and `%` would stand for other characters:
+/// `` `my\_shop` ``.
+std::string GrantPattern(std::string_view name);
+
+/// Makes a database that is missing. Errors: kInvalidArgument: a character set or collation that is
+/// not one word.
+absl::StatusOr<std::string> CreateDatabaseSql(const agent::DatabaseSpec& database);
 
 }  // namespace trove::mariadb

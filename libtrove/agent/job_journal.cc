@@ -44,7 +44,7 @@ absl::StatusOr<JobJournal> JobJournal::Open(fs::path folder) {
 
 fs::path JobJournal::PathOf(const std::string& job_id) const {
   std::string name = job_id;
-  std::replace(name.begin(), name.end(), '/', '_');
+  std::replace(name.begin(), name.end(), '/', '+');  // which no id has
   return folder_ / (name + kSuffix);
 }
 

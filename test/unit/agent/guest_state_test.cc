@@ -1,0 +1,49 @@
+#include "libtrove/agent/guest_state.h"
+
+#include <catch2/catch.hpp>
+
+#include "libtrove/base/files.h"
+#include "test/support/temporary_directory.h"
+
+namespace trove::agent {
+namespace {
+
+TEST_CASE("a guest's few facts survive its agent", "[unit][agent]") {
+  const TemporaryDirectory folder;
+  {
+    const auto state = GuestState::Open(folder.path());
+    REQUIRE(state.ok());
+    CHECK((*state)->incarnation() == 1);
+    CHECK((*state)->generation() == 0);
+    CHECK_FALSE((*state)->prepared());
+    CHECK_FALSE((*state)->wanted());
+    CHECK((*state)->RaiseGeneration(3).ok());
+    CHECK((*state)->RaiseGeneration(3).ok());
+    CHECK(absl::IsAborted((*state)->RaiseGeneration(2)));
+    CHECK((*state)->SetPrepared().ok());
+    CHECK((*state)->SetWanted(true).ok());
+  }
+  {
+    const auto state = GuestState::Open(folder.path());
+    REQUIRE(state.ok());
+    CHECK((*state)->incarnation() == 2);
+    CHECK((*state)->generation() == 3);
+    CHECK((*state)->prepared());
+    CHECK((*state)->wanted());
+    CHECK((*state)->SetWanted(false).ok());
+    CHECK((*state)->SetWanted(false).ok());
+  }
+  const auto state = GuestState::Open(folder.path());
+  REQUIRE(state.ok());
+  CHECK((*state)->incarnation() == 3);
+  CHECK_FALSE((*state)->wanted());
+}
+
+TEST_CASE("a damaged fact is an error and not a zero", "[unit][agent]") {
+  const TemporaryDirectory folder;
+  REQUIRE(WriteFileAtomically(folder / "generation", "many", 0600).ok());
+  CHECK_FALSE(GuestState::Open(folder.path()).ok());
+}
+
+}  // namespace
+}  // namespace trove::agent
