@@ -168,7 +168,11 @@ void MiniNats::Kill() {
 }
 
 void MiniNats::Freeze() {
-  if (pid_ > 0) ::kill(pid_, SIGSTOP);
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGSTOP);
+  // Its other threads may answer for a moment; this returns when all of them have stopped.
+  siginfo_t info{};
+  ::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WEXITED | WNOWAIT);
 }
 
 void MiniNats::Thaw() {
