@@ -97,19 +97,34 @@ absl::StatusOr<Reconciler::Report> Reconciler::ReconcileOnce(const Call& call) {
     report.failures.push_back(guest.value() + ": " + MessageOf(error));
   };
 
+  std::set<GuestId> told_before;
+  {
+    const MutexLock lock(mutex_);
+    told_before.swap(told_);
+  }
+  std::set<GuestId> told;
   for (const Guest& guest : stored) {
     TROVE_RETURN_IF_ERROR(call.Check());
     const auto seen = observed.find(guest.id);
     const bool gone = seen == observed.end() || seen->second->presence == GuestPresence::kGone;
     if (seen != observed.end()) observed.erase(seen);
-    if (!gone) continue;
+    const bool is_told = told_before.contains(guest.id);
+    if (is_told) told.insert(guest.id);
+    if (!gone && is_told) continue;
     const auto ensured = EnsureAgain(call, guest, flavors);
     if (!ensured.ok()) {
       failed(guest.id, ensured.status());
-    } else if (*ensured) {
+      continue;
+    }
+    if (*ensured) told.insert(guest.id);
+    if (*ensured && gone) {
       log_.Info("a guest whose processes were gone runs again", {{"guest", guest.id.value()}});
       ++report.ensured;
     }
+  }
+  {
+    const MutexLock lock(mutex_);
+    told_ = std::move(told);
   }
   for (const auto& [id, stranger] : observed) {
     TROVE_RETURN_IF_ERROR(call.Check());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -9,6 +10,7 @@
 #include <absl/time/time.h>
 
 #include "libtrove/base/log.h"
+#include "libtrove/base/mutex.h"
 #include "libtrove/store/store.h"
 #include "services/taskmanager/provisioner.h"
 #include "services/taskmanager/worker_lease.h"
@@ -21,8 +23,9 @@ absl::Status ReclaimPlaces(const Call& call, Store& store, Provisioner& provisio
 
 /// Compares what the store wants with what the host has, and mends the difference: a guest whose
 /// processes are gone (a reboot, a killed keeper) is ensured again, and one that the store does not
-/// know, or has buried, is removed. Guests that an operation holds are the operation's. One task
-/// manager a host does it at a time. Thread-safe.
+/// know, or has buried, is removed. Guests that run are ensured once too, since this process may
+/// have news of where they find the mesh. Guests that an operation holds are the operation's. One
+/// task manager a host does it at a time. Thread-safe.
 class Reconciler {
  public:
   struct Options {
@@ -62,6 +65,9 @@ class Reconciler {
   WorkerLease& worker_;
   const Options options_;
   const Log log_;
+  Mutex mutex_;
+  // What this process has ensured, of the guests that the store knew at the last look.
+  std::set<GuestId> told_ TROVE_GUARDED_BY(mutex_);
   std::jthread thread_;
 };
 

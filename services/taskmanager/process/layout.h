@@ -34,6 +34,9 @@ struct ProcessLayout {
   std::filesystem::path KeeperSpec(const GuestId& guest) const {
     return Guest(guest) / "keeper.spec";
   }
+  std::filesystem::path OldAgentMark(const GuestId& guest) const {
+    return Guest(guest) / "old-agent";
+  }
   std::filesystem::path StoppedMark(const GuestId& guest) const { return Guest(guest) / "stopped"; }
   // Of one guest: its own.
   std::filesystem::path State(const GuestId& guest) const { return Guest(guest) / "state"; }

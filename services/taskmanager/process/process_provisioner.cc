@@ -311,8 +311,12 @@ absl::Status ProcessProvisioner::MakeGuestFiles(const GuestSpec& spec) const {
                                   .volume_size_gib = spec.volume_size_gib,
                                   .heartbeat_interval_ms = options_.heartbeat_interval_ms,
                                   .log_level = options_.log_level};
-  TROVE_RETURN_IF_ERROR(
-      WriteForGuest(layout_.AgentConfig(guest), agent::AgentConfigYaml(config), uid));
+  const std::string settings = agent::AgentConfigYaml(config);
+  const absl::StatusOr<std::string> before = ReadFile(layout_.AgentConfig(guest));
+  // Noted before the change, so that a crash in between does not lose it.
+  if (before.ok() && *before != settings)
+    TROVE_RETURN_IF_ERROR(WriteFileAtomically(layout_.OldAgentMark(guest), "", 0600));
+  TROVE_RETURN_IF_ERROR(WriteForGuest(layout_.AgentConfig(guest), settings, uid));
   TROVE_RETURN_IF_ERROR(WriteForGuest(layout_.MeshCa(guest), spec.mesh.mesh_ca_pem, uid));
   if (!spec.enrolment_token.empty()) {
     TROVE_RETURN_IF_ERROR(WriteForGuest(layout_.Token(guest), spec.enrolment_token.Reveal(), uid));
@@ -367,7 +371,26 @@ absl::Status ProcessProvisioner::Ensure(const Call& call, const GuestSpec& spec)
   }
   TROVE_RETURN_IF_ERROR(MakeGuestFiles(spec));
   TROVE_RETURN_IF_ERROR(RemoveTree(layout_.StoppedMark(spec.guest.guest_id)));
-  return StartKeeperOf(call, spec.guest, spec.place.uid);
+  TROVE_RETURN_IF_ERROR(StartKeeperOf(call, spec.guest, spec.place.uid));
+  return ReplaceOldAgent(call, spec.guest);
+}
+
+// An agent that was started with other settings than its files say now is started anew; the
+// server runs on.
+absl::Status ProcessProvisioner::ReplaceOldAgent(const Call& call, const GuestRef& guest) const {
+  const fs::path mark = layout_.OldAgentMark(guest.guest_id);
+  std::error_code error;
+  if (!fs::exists(mark, error)) return absl::OkStatus();
+  TROVE_ASSIGN_OR_RETURN(const std::string text, ReadFile(layout_.KeeperSpec(guest.guest_id)));
+  const keeper::Parsed<keeper::Spec> spec = keeper::ParseSpec(text);
+  if (!spec.value) return absl::InternalError("the keeper's spec: " + spec.error);
+  keeper::ReplaceAgentRequest request;
+  request.generation = static_cast<std::uint64_t>(guest.generation);
+  request.agent = spec.value->agent;
+  const absl::Status replaced = KeeperOf(guest.guest_id).ReplaceAgent(call, request).status();
+  TROVE_RETURN_IF_ERROR(replaced);
+  log_.Info("replaced an agent with old settings", {{"guest", guest.guest_id.value()}});
+  return RemoveTree(mark);
 }
 
 // Lets the keeper stop server and agent as they like to be stopped. What fails here is ended by

@@ -85,6 +85,7 @@ class ProcessProvisioner final : public Provisioner {
   bool IsFree(int port) const;
   absl::Status LimitVolume(const VolumeSpec& spec) const;
   absl::Status MakeGuestFiles(const GuestSpec& spec) const;
+  absl::Status ReplaceOldAgent(const Call& call, const GuestRef& guest) const;
   absl::Status WriteForGuest(const std::filesystem::path& path,
                              const std::string& text,
                              int uid) const;
