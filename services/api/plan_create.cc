@@ -29,6 +29,17 @@ absl::StatusOr<const Datastore*> FindDatastore(const std::vector<Datastore>& dat
                    {.violations = {{"datastore", "must be one of: " + known}}});
 }
 
+// As "10.11 (number 10.11.6), 11.4": what may be asked for.
+std::string VersionsOf(const Datastore& datastore) {
+  std::string known;
+  for (const DatastoreVersion& version : datastore.versions) {
+    if (!version.active) continue;
+    known += (known.empty() ? "" : ", ") + version.name;
+    if (version.number != version.name) known += " (number " + version.number + ")";
+  }
+  return known.empty() ? "none" : known;
+}
+
 absl::StatusOr<const DatastoreVersion*> FindVersion(const Datastore& datastore,
                                                     const std::string& wanted,
                                                     const std::string& number) {
@@ -42,10 +53,14 @@ absl::StatusOr<const DatastoreVersion*> FindVersion(const Datastore& datastore,
     if (named && (number.empty() || version.number == number)) found.push_back(&version);
   }
   if (found.empty()) {
-    return refuse(Reason::kVersionUnknown,
-                  datastore.name + " has no version " +
-                      (wanted.empty() ? "by default: name one"
-                                      : wanted + (number.empty() ? "" : " (" + number + ")")));
+    std::string message = datastore.name + " has no ";
+    if (wanted.empty() && number.empty()) {
+      message += "default version, so that one must be named";
+    } else {
+      message += wanted.empty() ? "default version" : "version " + wanted;
+      if (!number.empty()) message += " with the number " + number;
+    }
+    return refuse(Reason::kVersionUnknown, message + "; there are: " + VersionsOf(datastore));
   }
   if (found.size() > 1) {
     return refuse(Reason::kVersionUnknown,
