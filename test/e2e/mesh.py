@@ -233,9 +233,13 @@ class Mesh:
 
     # ---- the database
 
-    def sql(self, instance, statement, password="s3cret-of-app", tls=True):
-        """Runs SQL as user `app` in `shop`, as a client on the network would. Returns the process."""
-        address = self.show(instance)["addresses"][0]
+    def address(self, instance):
+        return self.show(instance)["addresses"][0]
+
+    def sql(self, instance, statement, password="s3cret-of-app", tls=True, address=None):
+        """Runs SQL as user `app` in `shop`, as a client on the network would. Returns what became of
+        the client. With an address the mesh is not asked for it, and may be down."""
+        address = address or self.address(instance)
         security = ["--ssl-ca=" + self.client["TROVE_CA"], "--ssl-verify-server-cert"] if tls else ["--skip-ssl"]
         return run("mariadb", "--no-defaults", "--protocol=tcp", f"--host={address['address']}",
                    f"--port={address['port']}", "--user=app", *security, "--batch",
