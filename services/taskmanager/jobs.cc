@@ -1,5 +1,6 @@
 #include "services/taskmanager/jobs.h"
 
+#include <string_view>
 #include <utility>
 
 #include <google/protobuf/util/time_util.h>
@@ -14,6 +15,8 @@ using google::protobuf::util::TimeUtil;
 
 // Losing one costs the guest a line in its journal.
 constexpr std::size_t kMostUnsettled = 4096;
+
+constexpr std::string_view kUnheard = "waits for the guest agent";
 
 std::string JobIdOf(const StepContext& context) {
   const Operation& operation = context.operation();
@@ -100,16 +103,15 @@ Outcome Jobs::Send(StepContext& context,
 
   const auto answer = bus_.Request(context.call().Within(options_.ack_within), *subject, *envelope);
   const std::string signal = "job:" + job_id;
-  const std::string& step = job->id();
   // Not heard is no failure of the job: nothing happened, or it is already under way. The step's
   // own time limits how often that may be.
   if (absl::IsUnavailable(answer.status()))
-    return WaitFor{"waits for the guest agent to come back: nobody listens for job " + step,
+    return WaitFor{std::string(kUnheard) + " to come back: nobody listens for its jobs",
                    signal,
                    options_.retry_unsent,
                    {}};
   if (!answer.ok())
-    return WaitFor{"waits for the guest agent to answer: " + MessageOf(answer.status()),
+    return WaitFor{std::string(kUnheard) + " to answer: " + MessageOf(answer.status()),
                    signal,
                    options_.retry_unsent,
                    {}};
@@ -117,7 +119,12 @@ Outcome Jobs::Send(StepContext& context,
   if (!ack.ParseFromString(*answer))
     return WaitFor{"the guest agent's answer is unreadable", signal, options_.retry_unsent, {}};
   if (!ack.refused().empty()) return OutcomeOfRefusal(ack, options_.retry_unsent);
-  return WaitFor{"waits for the guest to finish job " + step, signal, options_.ask_again, {}};
+  // What the guest itself last said of this job is worth more than our words.
+  const Operation& operation = context.operation();
+  const bool has_said = operation.awaited_signal == signal && !operation.reason.empty() &&
+                        !operation.reason.starts_with(kUnheard);
+  return WaitFor{
+      has_said ? operation.reason : "waits for the guest to do it", signal, options_.ask_again, {}};
 }
 
 void Jobs::Settle(const GuestId& guest, const std::string& job_id, std::int64_t generation) {

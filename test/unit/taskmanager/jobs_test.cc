@@ -1,5 +1,10 @@
 #include "services/taskmanager/jobs.h"
 
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <variant>
+
 #include <catch2/catch.hpp>
 
 #include "test/support/eventually.h"
@@ -58,6 +63,17 @@ struct JobMesh {
     return seen;
   }
 
+  void Progress(const std::string& attempt, const std::string& words) {
+    const std::string id = s.made.operation.id.value() + "/a/" + attempt;
+    TROVE_CHECK(s.store
+                    ->RecordJobResult(SoonCall(),
+                                      {.guest_id = s.made.guest_id,
+                                       .job_id = JobId(id),
+                                       .final = false,
+                                       .progress = words})
+                    .ok());
+  }
+
   void Report(const std::string& attempt, mesh::v1::JobReport report) {
     const std::string id = s.made.operation.id.value() + "/a/" + attempt;
     report.set_job_id(id);
@@ -110,13 +126,17 @@ TEST_CASE("a job is signed, sent, waited for and settled", "[unit][taskmanager]"
   CHECK(m.s.Get().awaited_signal == "job:" + job.id());
   CHECK(m.s.RunDue() == 0);
 
-  // Nothing came: the same job again, with a higher generation.
+  CHECK(m.s.Get().reason == "waits for the guest to do it");
+
+  // Nothing came but a word on how it goes: the same job again, with a higher generation.
+  m.Progress("1", "starting the server");
   m.s.clock.Advance(absl::Seconds(5));
   m.s.RunDue();
   REQUIRE(m.Seen().size() == 2);
   CHECK(m.Seen()[1].id() == job.id());
   CHECK(m.Seen()[1].generation() > job.generation());
   CHECK_FALSE(settled);
+  CHECK(m.s.Get().reason == "starting the server");
 
   m.Report("1", ReportOf(mesh::v1::JobReport::STATE_SUCCEEDED));
   m.s.RunToEnd();
