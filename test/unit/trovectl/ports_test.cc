@@ -53,12 +53,12 @@ TEST_CASE("a taken public port is named with the flag that chooses another", "[u
   Ports last;
   last.rest = taken.port();
   CHECK_FALSE(ChoosePorts({.grpc = 0}, last, "127.0.0.1").ok());
-  CHECK(ChoosePorts(kAny, last, "127.0.0.1").value().rest != taken.port());
+  CHECK(ChoosePorts(kAny, last, "127.0.0.1").value().ports.rest != taken.port());
 }
 
 TEST_CASE("all ports of a mesh differ and lie below those of outgoing connections",
           "[unit][trovectl]") {
-  const Ports ports = ChoosePorts(kAny, {}, "127.0.0.1").value();
+  const Ports ports = ChoosePorts(kAny, {}, "127.0.0.1").value().ports;
   const std::set<int> all = {ports.rest,
                              ports.grpc,
                              ports.nats,
@@ -72,22 +72,31 @@ TEST_CASE("all ports of a mesh differ and lie below those of outgoing connection
 }
 
 TEST_CASE("one port cannot serve REST and gRPC", "[unit][trovectl]") {
-  const int port = ChoosePorts(kAny, {}, "127.0.0.1").value().rest;
+  const int port = ChoosePorts(kAny, {}, "127.0.0.1").value().ports.rest;
   const absl::Status refused = ChoosePorts({.rest = port, .grpc = port}, {}, "127.0.0.1").status();
   CHECK(MessageOf(refused).find("--grpc-port") != std::string::npos);
 }
 
 TEST_CASE("ports stay what they were as long as they are free", "[unit][trovectl]") {
-  const Ports first = ChoosePorts(kAny, {}, "127.0.0.1").value();
-  CHECK(ChoosePorts(kAny, first, "127.0.0.1").value() == first);
-  CHECK(ChoosePorts({}, first, "127.0.0.1").value() == first);
+  const Ports first = ChoosePorts(kAny, {}, "127.0.0.1").value().ports;
+  CHECK(ChoosePorts(kAny, first, "127.0.0.1").value().ports == first);
+  CHECK(ChoosePorts({}, first, "127.0.0.1").value().ports == first);
 
   const TakenPort taken;
   Ports last = first;
   last.nats = taken.port();
-  const Ports moved = ChoosePorts({}, last, "127.0.0.1").value();
+  const Ports moved = ChoosePorts({}, last, "127.0.0.1").value().ports;
   CHECK(moved.nats != taken.port());
   CHECK(moved.enrol == first.enrol);
+}
+
+TEST_CASE("launchers that start at the same time choose different ports", "[unit][trovectl]") {
+  const ChosenPorts one = ChoosePorts(kAny, {}, "127.0.0.1").value();
+  // Nothing listens yet, and still they are not taken for free.
+  const ChosenPorts other = ChoosePorts(kAny, one.ports, "127.0.0.1").value();
+  CHECK(other.ports.rest != one.ports.rest);
+  CHECK(other.ports.nats != one.ports.nats);
+  CHECK(other.ports.conductor != one.ports.conductor);
 }
 
 TEST_CASE("an address that is not this machine's is refused", "[unit][trovectl]") {
@@ -101,7 +110,7 @@ TEST_CASE("chosen ports are read back", "[unit][trovectl]") {
   const Layout layout{folder.path()};
   REQUIRE(MakeDirectory(layout.Run(), 0700).ok());
   CHECK(ReadPorts(layout).value() == Ports());
-  const Ports ports = ChoosePorts(kAny, {}, "127.0.0.1").value();
+  const Ports ports = ChoosePorts(kAny, {}, "127.0.0.1").value().ports;
   REQUIRE(WritePorts(layout, ports).ok());
   CHECK(ReadPorts(layout).value() == ports);
   REQUIRE(WriteFileAtomically(layout.Ports(), "rest many\n", 0600).ok());

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <utility>
+
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 

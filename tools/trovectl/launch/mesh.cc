@@ -1,6 +1,8 @@
 #include "tools/trovectl/launch/mesh.h"
 
+#include <algorithm>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include <absl/time/clock.h>
@@ -101,6 +103,7 @@ struct Prepared {
   ClientEnvironment client;
   bool rest_tls = false;
   fs::path socket_dir;
+  std::vector<UniqueFd> port_claims;
 };
 
 absl::StatusOr<Prepared> Prepare(const MeshOptions& options,
@@ -108,7 +111,8 @@ absl::StatusOr<Prepared> Prepare(const MeshOptions& options,
                                  Programs programs,
                                  Terminal& terminal) {
   TROVE_ASSIGN_OR_RETURN(const Ports last, ReadPorts(layout));
-  TROVE_ASSIGN_OR_RETURN(const Ports ports, ChoosePorts(options.ports, last, options.address));
+  TROVE_ASSIGN_OR_RETURN(ChosenPorts chosen, ChoosePorts(options.ports, last, options.address));
+  const Ports ports = chosen.ports;
   TellOfMovedPorts(last, ports, terminal);
 
   const absl::Time now = absl::Now();
@@ -148,7 +152,8 @@ absl::StatusOr<Prepared> Prepare(const MeshOptions& options,
                   ports,
                   std::move(client),
                   rest_tls,
-                  input.socket_dir};
+                  input.socket_dir,
+                  std::move(chosen.claims)};
 }
 
 ChildSpec ServiceSpec(const Prepared& prepared, const std::string& service, int port) {

@@ -3,13 +3,16 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cerrno>
-#include <cstring>
+#include <cstddef>
+#include <cstdint>
 #include <random>
 #include <set>
 #include <sstream>
 #include <utility>
+#include <vector>
 
 #include "libtrove/base/files.h"
 #include "libtrove/base/status.h"
@@ -62,40 +65,72 @@ absl::StatusOr<SocketAddress> Parse(const std::string& address, int port) {
   return absl::InvalidArgumentError("\"" + address + "\" is not an IP address");
 }
 
-absl::StatusOr<int> FreePort(const std::string& address, std::set<int>& chosen) {
-  static thread_local std::mt19937 random(std::random_device{}());
-  constexpr int kCount = kLastFree - kFirstFree + 1;
-  const int start = std::uniform_int_distribution<int>(0, kCount - 1)(random);
-  for (int i = 0; i < kCount; ++i) {
-    const int port = kFirstFree + (start + i) % kCount;
-    if (chosen.contains(port)) continue;
-    TROVE_ASSIGN_OR_RETURN(const bool is_free, IsPortFree(address, port));
-    if (!is_free) continue;
-    chosen.insert(port);
-    return port;
-  }
-  return absl::ResourceExhaustedError("no port from " + std::to_string(kFirstFree) + " to " +
-                                      std::to_string(kLastFree) + " is free on " + address);
+// Holds a port against other launchers until its server listens: an abstract socket of that name
+// is one launcher's alone and ends with it. Empty: another launcher has it.
+UniqueFd ClaimPort(int port) {
+  const std::string name = "trove-port-" + std::to_string(port);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path + 1, sizeof(address.sun_path) - 1);
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (fd && ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) == 0) return fd;
+  return {};
 }
 
-// One of the two ports that people have to know.
-absl::StatusOr<int> PublicPort(const std::string& flag,
-                               const std::optional<int>& asked,
-                               int last,
-                               int usual,
-                               const std::string& address,
-                               std::set<int>& chosen) {
-  if (asked && (*asked < 0 || *asked > 65535))
-    return absl::InvalidArgumentError(flag + " must be 0 to 65535");
-  if (asked && *asked == 0 && last == 0) return FreePort(address, chosen);
-  const int wanted = asked && *asked != 0 ? *asked : last != 0 ? last : usual;
-  TROVE_ASSIGN_OR_RETURN(const bool is_free, IsPortFree(address, wanted));
-  if (is_free && chosen.insert(wanted).second) return wanted;
-  if (asked && *asked == 0) return FreePort(address, chosen);
-  return absl::UnavailableError("port " + std::to_string(wanted) + " of " + address +
-                                " is taken: choose another with " + flag + " N, or any free one " +
-                                "with " + flag + " 0");
-}
+// The ports of one start as they are chosen.
+class Choice {
+ public:
+  // Whether nobody has it, now ours.
+  absl::StatusOr<bool> Take(const std::string& address, int port) {
+    if (chosen_.contains(port)) return false;
+    TROVE_ASSIGN_OR_RETURN(const bool is_free, IsPortFree(address, port));
+    if (!is_free) return false;
+    UniqueFd claim = ClaimPort(port);
+    if (!claim) return false;
+    claims_.push_back(std::move(claim));
+    chosen_.insert(port);
+    return true;
+  }
+
+  absl::StatusOr<int> TakeAny(const std::string& address) {
+    static thread_local std::mt19937 random(std::random_device{}());
+    constexpr int kCount = kLastFree - kFirstFree + 1;
+    const int start = std::uniform_int_distribution<int>(0, kCount - 1)(random);
+    for (int i = 0; i < kCount; ++i) {
+      const int port = kFirstFree + (start + i) % kCount;
+      TROVE_ASSIGN_OR_RETURN(const bool taken, Take(address, port));
+      if (taken) return port;
+    }
+    return absl::ResourceExhaustedError("no port from " + std::to_string(kFirstFree) + " to " +
+                                        std::to_string(kLastFree) + " is free on " + address);
+  }
+
+  // One of the two ports that people have to know.
+  absl::StatusOr<int> TakePublic(const std::string& flag,
+                                 const std::optional<int>& asked,
+                                 int last,
+                                 int usual,
+                                 const std::string& address) {
+    if (asked && (*asked < 0 || *asked > 65535))
+      return absl::InvalidArgumentError(flag + " must be 0 to 65535");
+    const bool any = asked && *asked == 0;
+    if (any && last == 0) return TakeAny(address);
+    const int wanted = asked && !any ? *asked : last != 0 ? last : usual;
+    TROVE_ASSIGN_OR_RETURN(const bool taken, Take(address, wanted));
+    if (taken) return wanted;
+    if (any) return TakeAny(address);
+    return absl::UnavailableError("port " + std::to_string(wanted) + " of " + address +
+                                  " is taken: choose another with " + flag +
+                                  " N, or any free one with " + flag + " 0");
+  }
+
+  std::vector<UniqueFd> TakeClaims() { return std::move(claims_); }
+
+ private:
+  std::set<int> chosen_;
+  std::vector<UniqueFd> claims_;
+};
 
 }  // namespace
 
@@ -123,28 +158,30 @@ absl::Status WritePorts(const Layout& layout, const Ports& ports) {
   return WriteFileAtomically(layout.Ports(), text, 0600);
 }
 
-absl::StatusOr<Ports> ChoosePorts(const AskedPorts& asked,
-                                  const Ports& last,
-                                  const std::string& address) {
-  Ports ports;
-  std::set<int> chosen;
+absl::StatusOr<ChosenPorts> ChoosePorts(const AskedPorts& asked,
+                                        const Ports& last,
+                                        const std::string& address) {
+  Choice choice;
+  ChosenPorts chosen;
+  Ports& ports = chosen.ports;
   TROVE_ASSIGN_OR_RETURN(
-      ports.rest, PublicPort("--rest-port", asked.rest, last.rest, kDefaultRest, address, chosen));
+      ports.rest, choice.TakePublic("--rest-port", asked.rest, last.rest, kDefaultRest, address));
   TROVE_ASSIGN_OR_RETURN(
-      ports.grpc, PublicPort("--grpc-port", asked.grpc, last.grpc, kDefaultGrpc, address, chosen));
+      ports.grpc, choice.TakePublic("--grpc-port", asked.grpc, last.grpc, kDefaultGrpc, address));
   for (int Ports::*const member :
        {&Ports::nats, &Ports::enrol, &Ports::api, &Ports::taskmanager, &Ports::conductor}) {
     const int before = last.*member;
     if (before != 0) {
-      TROVE_ASSIGN_OR_RETURN(const bool is_free, IsPortFree(kLoopback, before));
-      if (is_free && chosen.insert(before).second) {
+      TROVE_ASSIGN_OR_RETURN(const bool taken, choice.Take(kLoopback, before));
+      if (taken) {
         ports.*member = before;
         continue;
       }
     }
-    TROVE_ASSIGN_OR_RETURN(ports.*member, FreePort(kLoopback, chosen));
+    TROVE_ASSIGN_OR_RETURN(ports.*member, choice.TakeAny(kLoopback));
   }
-  return ports;
+  chosen.claims = choice.TakeClaims();
+  return chosen;
 }
 
 absl::StatusOr<bool> IsPortFree(const std::string& address, int port) {

@@ -2,10 +2,12 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "libtrove/base/unique_fd.h"
 #include "tools/trovectl/launch/layout.h"
 
 namespace trove::trovectl {
@@ -34,14 +36,21 @@ struct AskedPorts {
 absl::StatusOr<Ports> ReadPorts(const Layout& layout);
 absl::Status WritePorts(const Layout& layout, const Ports& ports);
 
+/// Ports, and what keeps launchers that start at the same time from choosing the same: to be held
+/// as long as the ports are used.
+struct ChosenPorts {
+  Ports ports;
+  std::vector<UniqueFd> claims;
+};
+
 /// Chooses the ports for a start. The public ones (on `address`) must be free; the others, on
 /// loopback, stay what they were in `last` as long as they are free, since guests that run have
 /// them in their files. Errors: kUnavailable names a public port that is taken and the flag that
 /// chooses another; kResourceExhausted: no free port; kInvalidArgument: `address` is not one of
 /// this machine.
-absl::StatusOr<Ports> ChoosePorts(const AskedPorts& asked,
-                                  const Ports& last,
-                                  const std::string& address);
+absl::StatusOr<ChosenPorts> ChoosePorts(const AskedPorts& asked,
+                                        const Ports& last,
+                                        const std::string& address);
 
 /// Whether a server could listen there now. Errors: kInvalidArgument: `address` is no IP address of
 /// this machine.
