@@ -19,9 +19,11 @@ constexpr BackoffPolicy kWriteBackoff = {absl::Milliseconds(50), absl::Seconds(1
 constexpr absl::Duration kStrangerWait = absl::Seconds(10);
 constexpr absl::Duration kStrangerDeadline = absl::Hours(24);
 
-bool IsTransient(const absl::Status& error) {
-  return absl::IsUnavailable(error) || absl::IsDeadlineExceeded(error) ||
-         absl::IsResourceExhausted(error) || absl::IsCancelled(error);
+// Refused for what it says. Everything else is the store's own trouble, and passes or is mended.
+bool IsRefusal(const absl::Status& error) {
+  return absl::IsInvalidArgument(error) || absl::IsAlreadyExists(error) ||
+         absl::IsNotFound(error) || absl::IsFailedPrecondition(error) ||
+         absl::IsPermissionDenied(error) || absl::IsUnimplemented(error);
 }
 
 }  // namespace
@@ -354,7 +356,7 @@ absl::Status OperationRun::Write(const std::vector<Effect>& effects, bool releas
       lost_ = true;
       return absl::AbortedError("the operation is somebody else's");
     }
-    if (!IsTransient(version.status())) return version.status();
+    if (IsRefusal(version.status())) return version.status();
     log_.Warning("the store does not take an outcome yet", {{"error", version.status()}});
     Pause(term_->lost, BackoffDelay(kWriteBackoff, attempt));
   }

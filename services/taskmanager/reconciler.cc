@@ -14,6 +14,8 @@
 namespace trove::taskmanager {
 namespace {
 
+constexpr absl::Duration kAskAgain = absl::Seconds(5);
+
 bool IsHeldByOperation(const InstanceView& view) {
   return view.operation && !IsEnded(view.operation->state);
 }
@@ -71,12 +73,14 @@ void Reconciler::Run(const std::stop_token& stop) {
     const Call call = CallFor(options_.every * 2, stop, "reconcile");
     const auto held =
         store_.HoldLease(call.Within(absl::Seconds(5)), lease, term->id, options_.every * 2);
-    if (held.ok() && *held) {
+    const bool ours = held.ok() && *held;
+    if (ours) {
       const auto report = ReconcileOnce(call);
       if (!report.ok() && !stop.stop_requested())
         log_.Warning("cannot compare the store with the host", {{"error", report.status()}});
     }
-    Pause(stop, options_.every);
+    // Whoever has the lease may be this host's dead one: it ends soon.
+    Pause(stop, ours ? options_.every : std::min(options_.every, kAskAgain));
   }
 }
 
