@@ -34,7 +34,7 @@ bool AllZero(const char* bytes, std::size_t count) {
 }
 
 TEST_CASE("a secret keeps its text through copies and moves", "[unit][base]") {
-  const std::string text = GENERATE(kShort, kLong, std::string());
+  const std::string text = GENERATE(as<std::string>{}, kShort, kLong, "");
   Secret first(text);
   CHECK(first.Reveal() == text);
   CHECK(first.empty() == text.empty());
