@@ -1,11 +1,9 @@
 #include "agents/mariadb/mariadb_datastore.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <future>
 #include <utility>
 
@@ -16,7 +14,6 @@
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
 #include "libtrove/base/subprocess.h"
-#include "libtrove/base/unique_fd.h"
 #include "libtrove/base/uuid.h"
 
 namespace trove::mariadb {
@@ -26,15 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr int kPollMs = 10;
 constexpr absl::Duration kStopGrace = absl::Seconds(60);
-
-// Writes everything through that was written to the file system before, in one go: cheaper than
-// each file by itself.
-absl::Status SyncFileSystem(const fs::path& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return ErrnoStatus(errno, "open " + path.string());
-  if (::syncfs(fd.get()) != 0) return ErrnoStatus(errno, "write " + path.string() + " through");
-  return absl::OkStatus();
-}
+constexpr absl::Duration kKeeperLimit = absl::Seconds(1);  // it answers from memory
 
 // The agent's password, made once. Whoever reads this file is the guest already.
 absl::StatusOr<Secret> LoadOrMakePassword(const fs::path& path) {
@@ -169,7 +158,8 @@ absl::Status MariadbDatastore::Stop(const Call& call, const agent::Progress& say
     health_.reset();
   }
   answered_run_ = 0;
-  return parts_.server.Stop(call, SIGTERM, kStopGrace);
+  // What follows, as in a restart, needs its time too when the server does not hear.
+  return parts_.server.Stop(call, SIGTERM, std::min(kStopGrace, call.Remaining() / 2));
 }
 
 agent::ServerHealth MariadbDatastore::Check(const Call& call) {
@@ -186,7 +176,8 @@ agent::ServerHealth MariadbDatastore::Check(const Call& call) {
     status = connection.status();
     if (status.ok()) {
       health_ = *std::move(connection);
-      const absl::StatusOr<keeper::ProcessStatus> process = parts_.server.Status(call);
+      const absl::StatusOr<keeper::ProcessStatus> process =
+          parts_.server.Status(CallFor(kKeeperLimit, call.stop));
       if (process.ok()) answered_run_ = process->starts;
       const auto rows = health_->Query("SELECT VERSION()");
       if (rows.ok() && !rows->empty()) version_ = rows->front().front();
@@ -198,12 +189,14 @@ agent::ServerHealth MariadbDatastore::Check(const Call& call) {
     return health;
   }
   health.message = MessageOf(status);
-  const absl::StatusOr<keeper::ProcessStatus> process = parts_.server.Status(call);
-  if (process.ok() && process->running) {
-    health.state = answered_run_ == process->starts ? agent::ServerState::kBlocked
-                                                    : agent::ServerState::kStarting;
-  } else {
+  // With time of its own: a server that hangs has used up the call's.
+  const absl::StatusOr<keeper::ProcessStatus> process =
+      parts_.server.Status(CallFor(kKeeperLimit, call.stop));
+  if (process.ok() && !process->running) {
     health.state = parts_.state.wanted() ? agent::ServerState::kCrashed : agent::ServerState::kDown;
+  } else {
+    const bool answered = answered_run_ != 0 && (!process.ok() || process->starts == answered_run_);
+    health.state = answered ? agent::ServerState::kBlocked : agent::ServerState::kStarting;
   }
   return health;
 }

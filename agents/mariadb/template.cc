@@ -24,6 +24,11 @@ absl::Status InitializeData(const Call& call, const fs::path& data_dir) {
   const fs::path beside = data_dir.string() + ".new";
   TROVE_RETURN_IF_ERROR(RemoveTree(beside));
   TROVE_RETURN_IF_ERROR(MakeDirectory(beside, 0700));
+  // Of its own: in a shared one another server that starts takes our temporary tables for
+  // left-overs and deletes them.
+  const fs::path tmp = data_dir.string() + ".tmp";
+  TROVE_RETURN_IF_ERROR(RemoveTree(tmp));
+  TROVE_RETURN_IF_ERROR(MakeDirectory(tmp, 0700));
   ProgramSpec spec;
   spec.argv = {program,
                "--no-defaults",
@@ -33,13 +38,17 @@ absl::Status InitializeData(const Call& call, const fs::path& data_dir) {
                "--auth-root-authentication-method=normal",
                "--innodb-log-file-size=8M"};
   // The script would pass the user's name on to the server; we are that user already.
-  spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + beside.string(), "TZ=UTC"};
+  spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                      "HOME=" + beside.string(),
+                      "TMPDIR=" + tmp.string(),
+                      "TZ=UTC"};
   if (::geteuid() == 0) spec.argv.emplace_back("--user=root");
   TROVE_ASSIGN_OR_RETURN(const ProgramResult result, RunProgram(call, spec));
   if (result.exit_code != 0 || !IsInitialized(beside)) {
     return absl::InternalError("mariadb-install-db exited " + std::to_string(result.exit_code) +
                                ": " + result.output);
   }
+  TROVE_RETURN_IF_ERROR(RemoveTree(tmp));
   TROVE_RETURN_IF_ERROR(RemoveTree(data_dir));
   std::error_code error;
   fs::rename(beside, data_dir, error);

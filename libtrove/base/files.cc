@@ -114,6 +114,13 @@ absl::Status RemoveTree(const std::filesystem::path& path) {
   return absl::OkStatus();
 }
 
+absl::Status SyncFileSystem(const std::filesystem::path& folder) {
+  const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return ErrnoStatus(errno, "open " + folder.string());
+  if (::syncfs(fd.get()) != 0) return ErrnoStatus(errno, "write through " + folder.string());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::filesystem::path> ExecutableDirectory() {
   std::error_code error;
   const std::filesystem::path binary = std::filesystem::read_symlink("/proc/self/exe", error);

@@ -88,6 +88,8 @@ absl::Status Templates::Build(const Call& call, const DatastoreVersion& version)
   if (built.ok() && result->exit_code != 0) {
     built = absl::FailedPreconditionError(result->output);
   }
+  // A power cut must not leave a template in place whose files are empty.
+  if (built.ok()) built = SyncFileSystem(beside);
   if (built.ok()) {
     std::error_code error;
     fs::rename(beside, layout_.Template(version.id), error);

@@ -16,8 +16,17 @@ namespace {
 
 using mesh::v1::JobReport;
 
-// Runs one statement as a client over TCP that insists on TLS and checks the server's certificate.
-// The first column of the first row, or what went wrong.
+// Runs one statement and gives the first column of the first row, or what went wrong.
+std::string Run(MYSQL* connected, const std::string& sql) {
+  if (mysql_query(connected, sql.c_str()) != 0)
+    return std::string("error: ") + mysql_error(connected);
+  const Handle<MYSQL_RES, mysql_free_result> result(mysql_store_result(connected));
+  if (result == nullptr) return "";
+  const MYSQL_ROW row = mysql_fetch_row(result.get());
+  return row == nullptr || row[0] == nullptr ? "" : row[0];
+}
+
+// As a client over TCP that insists on TLS and checks the server's certificate.
 std::string AsClient(const GuestStage& stage,
                      const std::string& user,
                      const std::string& password,
@@ -35,18 +44,33 @@ std::string AsClient(const GuestStage& stage,
                          "shop",
                          static_cast<unsigned>(stage.place().port),
                          nullptr,
-                         0) == nullptr ||
-      mysql_query(mysql.get(), sql.c_str()) != 0) {
+                         0) == nullptr) {
     return std::string("error: ") + mysql_error(mysql.get());
   }
-  const Handle<MYSQL_RES, mysql_free_result> result(mysql_store_result(mysql.get()));
-  if (result == nullptr) return "";
-  const MYSQL_ROW row = mysql_fetch_row(result.get());
-  return row == nullptr || row[0] == nullptr ? "" : row[0];
+  return Run(mysql.get(), sql);
 }
 
 std::string AsAnn(const GuestStage& stage, const std::string& sql) {
   return AsClient(stage, "ann", stage.password(), sql);
+}
+
+// Over the guest's private socket.
+std::string AsLocal(const GuestStage& stage,
+                    const std::string& user,
+                    const std::string& password,
+                    const std::string& sql) {
+  const Handle<MYSQL, mysql_close> mysql(mysql_init(nullptr));
+  const std::string socket = stage.layout().Sockets(stage.guest()) / "db.sock";
+  if (mysql_real_connect(
+          mysql.get(), nullptr, user.c_str(), password.c_str(), nullptr, 0, socket.c_str(), 0) ==
+      nullptr) {
+    return std::string("error: ") + mysql_error(mysql.get());
+  }
+  return Run(mysql.get(), sql);
+}
+
+bool IsError(const std::string& answer) {
+  return answer.substr(0, 6) == "error:";
 }
 
 uid_t OwnerOf(const std::filesystem::path& path) {
@@ -91,10 +115,22 @@ TEST_CASE("a MariaDB guest is made, used over checked TLS, restarted and removed
   CHECK(AsAnn(stage, "INSERT INTO t VALUES (42)").empty());
   CHECK(AsAnn(stage, "SELECT n FROM t") == "42");
   CHECK_FALSE(AsAnn(stage, "SHOW STATUS LIKE 'Ssl_cipher'").empty());
-  CHECK(AsAnn(stage, "CREATE DATABASE other").substr(0, 6) == "error:");
-  CHECK(AsClient(stage, "ann", "wrong", "SELECT 1").substr(0, 6) == "error:");
-  CHECK(AsClient(stage, "root", "", "SELECT 1").substr(0, 6) == "error:");
-  CHECK(AsClient(stage, "", "", "SELECT 1").substr(0, 6) == "error:");
+  CHECK(IsError(AsAnn(stage, "CREATE DATABASE other")));
+  CHECK(IsError(AsClient(stage, "ann", "wrong", "SELECT 1")));
+  CHECK(IsError(AsClient(stage, "root", "", "SELECT 1")));
+  CHECK(IsError(AsClient(stage, "", "", "SELECT 1")));
+
+  // Nobody else comes in, from near either.
+  const std::string admin =
+      ReadFile(stage.layout().State(stage.guest()) / "admin.password").value_or("");
+  CHECK(AsLocal(stage,
+                "os_admin",
+                admin,
+                "SELECT GROUP_CONCAT(User, '@', Host ORDER BY User, Host) FROM mysql.user") ==
+        "ann@%,mariadb.sys@localhost,os_admin@localhost,root@localhost");
+  CHECK(AsLocal(stage, "os_admin", admin, "SHOW DATABASES LIKE 'test'").empty());
+  for (const char* user : {"root", "mysql", "", "mariadb.sys"})
+    CHECK(IsError(AsLocal(stage, user, "", "SELECT 1")));
 
   // All of it runs as the guest's own user, and no password lies anywhere in clear.
   const keeper::KeeperStatus before = stage.Processes();
@@ -106,6 +142,12 @@ TEST_CASE("a MariaDB guest is made, used over checked TLS, restarted and removed
           uid);
   }
   CHECK(FilesWith(stage.layout().data_dir, stage.password()).empty());
+  // Nothing of the building is left in the template.
+  std::vector<std::string> in_template;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(stage.layout().Template(stage.volume_spec().version.id)))
+    in_template.push_back(entry.path().filename());
+  CHECK(in_template == std::vector<std::string>{"data"});
 
   mesh::v1::Job restart = stage.NewJob();
   restart.mutable_restart();
@@ -118,7 +160,7 @@ TEST_CASE("a MariaDB guest is made, used over checked TLS, restarted and removed
   REQUIRE(stage.provisioner().Stop(CallFor(absl::Seconds(30)), stage.ref()).ok());
   for (const pid_t pid : {before.keeper_pid, before.agent.pid})
     CHECK(HasEnded(pid));
-  CHECK(AsAnn(stage, "SELECT 1").substr(0, 6) == "error:");
+  CHECK(IsError(AsAnn(stage, "SELECT 1")));
   REQUIRE(stage.provisioner().Start(CallFor(absl::Seconds(30)), stage.ref()).ok());
   CHECK(Eventually(absl::Seconds(20), [&] { return AsAnn(stage, "SELECT n FROM t") == "42"; }));
   CHECK(stage.AwaitStatus(mesh::v1::SERVER_STATUS_HEALTHY));
@@ -182,12 +224,62 @@ TEST_CASE("a server outlives its agent, and a server that is killed comes back",
   CHECK(stage.AwaitStatus(mesh::v1::SERVER_STATUS_HEALTHY));
   CHECK(stage.Processes().server.pid != before.server.pid);
 
+  // One that hangs is seen, by an agent that has heard it answer, and a restart ends it.
+  const std::int64_t heard = stage.heartbeat()->sequence();
+  REQUIRE(Eventually(absl::Seconds(20), [&] { return stage.heartbeat()->sequence() > heard + 1; }));
+  REQUIRE(stage.AwaitStatus(mesh::v1::SERVER_STATUS_HEALTHY));
+  const pid_t hanging = stage.Processes().server.pid;
+  REQUIRE(::kill(hanging, SIGSTOP) == 0);
+  const bool blocked = stage.AwaitStatus(mesh::v1::SERVER_STATUS_BLOCKED);
+  INFO(stage.heartbeat()->ShortDebugString());
+  CHECK(blocked);
+  REQUIRE(::kill(hanging, SIGCONT) == 0);
+  CHECK(stage.AwaitStatus(mesh::v1::SERVER_STATUS_HEALTHY));
+  REQUIRE(::kill(hanging, SIGSTOP) == 0);
+  mesh::v1::Job restart = stage.NewJob();
+  restart.mutable_restart();
+  restart.mutable_time_limit()->set_seconds(8);
+  CHECK(stage.Do(restart) == JobReport::STATE_SUCCEEDED);
+  CHECK(stage.Processes().server.pid != hanging);
+  CHECK(AsAnn(stage, "SELECT 1") == "1");
+
   // Ensuring a guest that runs touches nothing of it.
   const keeper::KeeperStatus now = stage.Processes();
   stage.Raise();
   REQUIRE(stage.provisioner().Ensure(CallFor(absl::Seconds(30)), stage.guest_spec()).ok());
   CHECK(stage.Processes().server.pid == now.server.pid);
   CHECK(stage.Processes().agent.pid == now.agent.pid);
+}
+
+TEST_CASE("a guest outlives its keeper and the bus, and comes back after a reboot",
+          "[integration][mariadb]") {
+  GuestStage stage;
+  REQUIRE(stage.BringPrepared());
+  const keeper::KeeperStatus before = stage.Processes();
+  REQUIRE(::kill(before.keeper_pid, SIGKILL) == 0);
+  stage.Raise();
+  REQUIRE(stage.provisioner().Ensure(CallFor(absl::Seconds(30)), stage.guest_spec()).ok());
+  CHECK(stage.Processes().server.pid == before.server.pid);
+  CHECK(stage.Processes().agent.pid == before.agent.pid);
+  CHECK(AsAnn(stage, "SELECT 1") == "1");
+
+  stage.nats().Kill();
+  CHECK(AsAnn(stage, "SELECT 1") == "1");
+  REQUIRE(stage.nats().Restart().ok());
+  const std::int64_t heard = stage.heartbeat()->sequence();
+  CHECK(Eventually(absl::Seconds(20), [&] { return stage.heartbeat()->sequence() > heard; }));
+  mesh::v1::Job restart = stage.NewJob();
+  restart.mutable_restart();
+  CHECK(stage.Do(restart) == JobReport::STATE_SUCCEEDED);
+
+  // As after a reboot: nothing runs, and everything is on the disk.
+  const keeper::KeeperStatus last = stage.Processes();
+  for (const pid_t pid : {last.keeper_pid, last.agent.pid, last.server.pid})
+    REQUIRE(::kill(pid, SIGKILL) == 0);
+  REQUIRE(Eventually(absl::Seconds(20), [&] { return HasEnded(last.server.pid); }));
+  CHECK(IsError(AsAnn(stage, "SELECT 1")));
+  REQUIRE(stage.provisioner().Ensure(CallFor(absl::Seconds(30)), stage.guest_spec()).ok());
+  CHECK(Eventually(absl::Seconds(20), [&] { return AsAnn(stage, "SELECT 1") == "1"; }));
 }
 
 TEST_CASE("an agent takes no job that is not its own, and repeats what nobody has heard",

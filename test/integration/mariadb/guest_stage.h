@@ -53,6 +53,7 @@ class GuestStage {
   const GuestId& guest() const { return guest_; }
   const taskmanager::GuestPlace& place() const { return place_; }
   taskmanager::ProcessProvisioner& provisioner() { return *provisioner_; }
+  MiniNats& nats() { return *nats_; }
   const taskmanager::ProcessLayout& layout() const { return layout_; }
 
   /// Volume, keeper and agent; returns when the agent was heard. False: it was not.
