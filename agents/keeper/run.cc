@@ -117,7 +117,8 @@ ExitCode KeepDetached(const Spec& spec) {
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
-  return WIFEXITED(status) ? static_cast<ExitCode>(WEXITSTATUS(status)) : kExitFailure;
+  // A signal is passed on as a shell does, for the starter to tell it from a refusal.
+  return static_cast<ExitCode>(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
 template <class Number>

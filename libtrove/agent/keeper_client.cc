@@ -223,6 +223,10 @@ absl::Status StartKeeper(const Call& call,
   while (!result.output.empty() && result.output.back() == '\n')
     result.output.pop_back();
   const std::string text = "start the keeper by " + spec_path.string() + ": " + result.output;
+  if (result.exit_code > 128) {  // nothing is wrong with the guest: the next attempt can do
+    return absl::UnavailableError(text + "a signal ended it (" +
+                                  std::to_string(result.exit_code - 128) + ")");
+  }
   switch (result.exit_code) {
     case kExitOk:
       return absl::OkStatus();

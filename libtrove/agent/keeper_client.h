@@ -84,8 +84,8 @@ class KeeperClient {
 /// agent. As root the file must belong to root and be writable for nobody else.
 /// Errors: kAlreadyExists: another keeper holds the guest; kAborted: the spec's generation is
 /// stale; kInvalidArgument: the spec cannot be read; kFailedPrecondition: anything else the keeper
-/// met, in its words; kDeadlineExceeded, kCancelled: the call ended first, and the keeper may yet
-/// come up.
+/// met, in its words; kUnavailable: a signal ended it; kDeadlineExceeded, kCancelled: the call
+/// ended first. After the last three the keeper may yet come up.
 absl::Status StartKeeper(const Call& call,
                          const std::filesystem::path& binary,
                          const std::filesystem::path& spec_path);
