@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -101,15 +103,26 @@ absl::Status Watch(client::Client& client,
                             (ended.help().empty() ? "" : "; " + ended.help()));
 }
 
-// `name:password`; the password may hold colons.
+// Asks on the terminal, without showing what is typed.
+absl::StatusOr<std::string> AskPassword(const std::string& user) {
+  const char* typed = ::getpass(("Password of the new user " + user + ": ").c_str());
+  if (typed == nullptr || *typed == '\0') {
+    return FieldError("--user", "a password is needed: type it, or give NAME:PASSWORD");
+  }
+  return std::string(typed);
+}
+
+// `name`, whose password is asked for, or `name:password`; the password may hold colons.
 absl::StatusOr<v1::UserSpec> ParseUser(const std::string& text) {
   const std::size_t colon = text.find(':');
-  if (colon == std::string::npos || colon == 0 || colon + 1 == text.size()) {
-    return FieldError("--user", "must be NAME:PASSWORD");
-  }
+  if (colon == 0 || text.empty()) return FieldError("--user", "must be NAME or NAME:PASSWORD");
   v1::UserSpec user;
   user.set_name(text.substr(0, colon));
-  user.set_password(text.substr(colon + 1));
+  if (colon == std::string::npos) {
+    TROVE_ASSIGN_OR_RETURN(*user.mutable_password(), AskPassword(user.name()));
+  } else {
+    user.set_password(text.substr(colon + 1));
+  }
   return user;
 }
 
@@ -159,7 +172,9 @@ void AddCreate(CLI::App& group, int* exit_code) {
       "--datastore-version", *flags->request.mutable_datastore_version(), "a version");
   command->add_option("--database", flags->databases, "a database to create; may be repeated");
   command->add_option(
-      "--user", flags->users, "NAME:PASSWORD of a user with all rights on those; may be repeated");
+      "--user",
+      flags->users,
+      "NAME (its password is asked for) or NAME:PASSWORD of a user with all rights on those");
   command->add_flag("--watch", flags->watch, "wait until it is ready, and show how it gets there");
   RunWithClient(*command, exit_code, [flags](client::Client& client, const Session& session) {
     return Create(client, session, *flags);
