@@ -37,7 +37,8 @@ class Bench:
         return mesh
 
     def stop(self, mesh):
-        mesh.down(instances=True)
+        # Where there are no hosts, nothing outlives the mesh.
+        mesh.down(instances=mesh.programs == PRODUCT)
         self.meshes.remove(mesh)
 
     def clean_up(self):
