@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr int kPeriodUs = 100'000;
 constexpr int kPollMs = 5;
+constexpr int kAttempts = 10;
 constexpr char kSubtreeControl[] = "cgroup.subtree_control";
 constexpr char kControllers[] = "+cpu +memory";
 
@@ -42,6 +43,24 @@ absl::Status MakeParent(const fs::path& folder, bool version2) {
   return version2 ? WriteControl(folder / kSubtreeControl, kControllers) : absl::OkStatus();
 }
 
+// Tried out, and nothing left behind: a mesh without guests has no group.
+bool CanMakeParent(const fs::path& folder, bool version2) {
+  const bool can = MakeParent(folder, version2).ok();
+  ::rmdir(folder.c_str());  // fails when there are guests in it
+  return can;
+}
+
+absl::Status MakeGuestGroup(const fs::path& group, bool version2) {
+  absl::Status made;
+  // The mesh's group goes with its last guest, also between two steps of ours.
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    made = MakeParent(group.parent_path(), version2);
+    if (made.ok()) made = MakeGroup(group);
+    if (!absl::IsNotFound(made)) return made;
+  }
+  return made;
+}
+
 std::string MemoryBytes(const ResourceLimits& limits) {
   const std::int64_t headroom = std::max<std::int64_t>(limits.memory_mib / 4, 256);
   return std::to_string((limits.memory_mib + headroom) << 20);
@@ -56,13 +75,13 @@ Cgroups Cgroups::Detect(const std::string& mesh_id) {
   if (fs::exists(root / "cgroup.controllers")) {
     const fs::path ours = root / name;
     const bool usable =
-        WriteControl(root / kSubtreeControl, kControllers).ok() && MakeParent(ours, true).ok();
+        WriteControl(root / kSubtreeControl, kControllers).ok() && CanMakeParent(ours, true);
     if (usable) found.roots_.push_back({ours, true, ""});
     return found;
   }
   for (const char* controller : {"cpu", "memory"}) {
     const fs::path ours = root / controller / name;
-    if (fs::exists(root / controller / "cgroup.procs") && MakeParent(ours, false).ok()) {
+    if (fs::exists(root / controller / "cgroup.procs") && CanMakeParent(ours, false)) {
       found.roots_.push_back({ours, false, controller});
     }
   }
@@ -74,9 +93,7 @@ absl::StatusOr<std::vector<std::string>> Cgroups::Ensure(const std::string& gues
   std::vector<std::string> folders;
   for (const Root& root : roots_) {
     const fs::path group = root.folder / guest;
-    // It went with the last guest.
-    TROVE_RETURN_IF_ERROR(MakeParent(root.folder, root.version2));
-    TROVE_RETURN_IF_ERROR(MakeGroup(group));
+    TROVE_RETURN_IF_ERROR(MakeGuestGroup(group, root.version2));
     const std::string quota = std::to_string(limits.vcpus * kPeriodUs);
     if (root.version2) {
       TROVE_RETURN_IF_ERROR(

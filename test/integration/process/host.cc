@@ -65,6 +65,9 @@ Host::~Host() {
     Must(provisioner_->RemoveVolume(Soon(), guest.guest, guest.volume_id));
     Must(provisioner_->Release(Soon(), guest.guest, guest.place));
   }
+  // The last guest took the mesh's groups with it.
+  for (const char* root : {"/sys/fs/cgroup/cpu/trove-", "/sys/fs/cgroup/trove-"})
+    TROVE_CHECK(!fs::exists(root + mesh_id_));
 }
 
 std::unique_ptr<ProcessProvisioner> Host::Open() const {
