@@ -303,6 +303,12 @@ class Mesh:
         traces += [str(p) for p in pathlib.Path("/sys/fs/cgroup").glob(f"**/trove-{self.mesh_id}/*-*-*-*")]
         return traces
 
+    def assert_traceless(self, within=30):
+        try:
+            eventually(lambda: not self.guest_traces(), within, "nothing of the instance is left")
+        except AssertionError as late:
+            raise AssertionError(f"{late}: {self.guest_traces()}\n{self.logs()}") from None
+
     def runtime_folder(self):
         if os.geteuid() == 0:
             return pathlib.Path("/run/trove") / self.mesh_id
@@ -332,8 +338,5 @@ class MeshTest(unittest.TestCase):
         cls.addClassCleanup(cls.mesh.close)
         cls.mesh.up()
 
-    def assert_traceless(self, within=15):
-        try:
-            eventually(lambda: not self.mesh.guest_traces(), within, "nothing of the instance is left")
-        except AssertionError as late:
-            self.fail(f"{late}: {self.mesh.guest_traces()}")
+    def assert_traceless(self):
+        self.mesh.assert_traceless()
