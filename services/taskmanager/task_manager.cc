@@ -21,17 +21,12 @@ absl::StatusOr<std::unique_ptr<TaskManager>> TaskManager::Start(const Call& call
                                                                 const Clock& clock,
                                                                 identity::JobSigner signer,
                                                                 identity::MasterKey master_key,
-                                                                Options options) {
+                                                                const Options& options) {
   // Before any guest is placed: the ports of those that are there must not be given again.
   TROVE_RETURN_IF_ERROR(
       Annotate(ReclaimPlaces(call, store, provisioner), "claim ports and users again"));
-  std::unique_ptr<TaskManager> made(new TaskManager(store,
-                                                    bus,
-                                                    provisioner,
-                                                    clock,
-                                                    std::move(signer),
-                                                    std::move(master_key),
-                                                    std::move(options)));
+  std::unique_ptr<TaskManager> made(new TaskManager(
+      store, bus, provisioner, clock, std::move(signer), std::move(master_key), options));
   TROVE_RETURN_IF_ERROR(made->ListenForHints(call));
   return made;
 }
@@ -42,7 +37,7 @@ TaskManager::TaskManager(Store& store,
                          const Clock& clock,
                          identity::JobSigner signer,
                          identity::MasterKey master_key,
-                         Options options)
+                         const Options& options)
     : store_(store),
       bus_(bus),
       provisioner_(provisioner),

@@ -56,7 +56,7 @@ class TaskManager {
                                                             const Clock& clock,
                                                             identity::JobSigner signer,
                                                             identity::MasterKey master_key,
-                                                            Options options);
+                                                            const Options& options);
 
   /// As Drain without grace.
   ~TaskManager();
@@ -76,7 +76,7 @@ class TaskManager {
               const Clock& clock,
               identity::JobSigner signer,
               identity::MasterKey master_key,
-              Options options);
+              const Options& options);
 
   absl::Status ListenForHints(const Call& call);
   void BuildTemplates(const std::stop_token& stop);

@@ -27,7 +27,7 @@ Datastore SeededDatastore() {
   return datastore;
 }
 
-std::unique_ptr<Store> OpenAndSeed(SqliteStoreOptions options) {
+std::unique_ptr<Store> OpenAndSeed(const SqliteStoreOptions& options) {
   auto store = OpenSqliteStore(options);
   TROVE_CHECK(store.ok());
   Catalogue catalogue;

@@ -53,7 +53,7 @@ absl::Status SimulatedGuests::Listen(const Call& call) {
                          bus_.Subscribe(call,
                                         Subject::Received("trove.v1.guest.*.job"),
                                         options,
-                                        [this](BusMessage message) { OnJob(message); }));
+                                        [this](const BusMessage& message) { OnJob(message); }));
   for (const char* pattern : {"trove.v1.guest.*.settled", "trove.v1.guest.*.cancel"}) {
     TROVE_ASSIGN_OR_RETURN(
         subscriptions_.emplace_back(),

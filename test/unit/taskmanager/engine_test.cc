@@ -100,6 +100,7 @@ TEST_CASE("waiting operations hold no thread", "[unit][taskmanager]") {
       },
       {.threads = 2, .queue = 0});
   std::vector<OperationId> waiting;
+  waiting.reserve(30);
   for (int i = 0; i < 30; ++i)
     waiting.push_back(t.Accept());
   t.engine.Wake();

@@ -38,7 +38,7 @@ struct JobMesh {
   }
 
   /// Answers jobs from now on.
-  void Listen(mesh::v1::JobAck ack) {
+  void Listen(const mesh::v1::JobAck& ack) {
     const auto subject = GuestJobSubject(s.made.guest_id);
     auto subscribed =
         guest->Subscribe(SoonCall(), *subject, {}, [this, ack](const BusMessage& message) {
