@@ -37,7 +37,7 @@ target_link_libraries(trove_options INTERFACE trove_pch_flags)
 #   target_precompile_headers(<target> REUSE_FROM trove_grpc_pch)
 file(WRITE ${PROJECT_BINARY_DIR}/pch/grpc_pch.cc "")
 add_library(trove_grpc_pch OBJECT ${PROJECT_BINARY_DIR}/pch/grpc_pch.cc)
-target_link_libraries(trove_grpc_pch PRIVATE trove::options gRPC::grpc++ absl::statusor Threads::Threads)
+target_link_libraries(trove_grpc_pch PRIVATE trove::options gRPC::grpc++ absl::statusor)
 target_precompile_headers(trove_grpc_pch PRIVATE
   <functional> <map> <memory> <optional> <string> <string_view> <vector>
   <absl/status/statusor.h> <absl/time/time.h> <grpcpp/grpcpp.h>)
@@ -50,7 +50,7 @@ target_link_libraries(trove_test_main PRIVATE trove::options PUBLIC Catch2::Catc
 set_source_files_properties(${PROJECT_BINARY_DIR}/pch/test_main.cc PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 file(WRITE ${PROJECT_BINARY_DIR}/pch/test_pch.cc "")
 add_library(trove_test_pch OBJECT ${PROJECT_BINARY_DIR}/pch/test_pch.cc)
-target_link_libraries(trove_test_pch PRIVATE trove::options Catch2::Catch2 absl::statusor Threads::Threads)
+target_link_libraries(trove_test_pch PRIVATE trove::options Catch2::Catch2 absl::statusor)
 target_precompile_headers(trove_test_pch PRIVATE
   <functional> <map> <memory> <optional> <string> <string_view> <vector>
   <absl/status/statusor.h> <absl/time/time.h> <catch2/catch.hpp>)
