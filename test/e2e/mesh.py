@@ -71,9 +71,11 @@ class Mesh:
         self.client = {}
         self._channel = None
 
-    def up(self):
+    def up(self, *settings):
+        """Starts it; a setting is e.g. "taskmanager.reconcile_interval_ms=1000"."""
+        options = [word for setting in settings for word in ("--set", setting)]
         done = run(BIN / "trovectl", "up", "--data-dir", self.data, "--rest-port", 0, "--grpc-port", 0,
-                   "--detach", within=120)
+                   "--detach", *options, within=120)
         if done.returncode != 0:
             raise AssertionError(f"up failed: {done.stdout}{done.stderr}\n{self.logs()}")
         self.client = dict(line[len("export "):].split("=", 1)
@@ -92,7 +94,10 @@ class Mesh:
         try:
             if self.data.exists():
                 self.down("--instances")
-            left = self.processes()
+            # A template that was in the making ends by itself.
+            deadline = time.monotonic() + 15
+            while (left := self.processes()) and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
         finally:
             for process in self.processes():
                 os.kill(process.pid, signal.SIGKILL)

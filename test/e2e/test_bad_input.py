@@ -258,6 +258,25 @@ class BadInput(MeshTest):
                 mesh.wait_gone(each)
         self.assert_traceless()
 
+    def test_a_command_that_is_wrong_is_refused(self):
+        for words, told in [
+                ("nonsense", "no command nonsense"),
+                ("instance nonsense", "no command nonsense"),
+                ("instance list -o yaml", "must be table or json, not yaml"),
+                ("instance create x --size 1", "--flavor is required"),
+                ("instance create x --size 0 --flavor 1", "at least 1 (GiB)"),
+                ("instance create x --size 1 --flavor 9", "there are: 1, 2, 3, 4"),
+                ("instance show nope", "no instance nope"),
+                ("token create --project p --role king", "admin, member or reader"),
+                ("rpc trove.v1.InstanceService/Nope", "it has: GetInstance"),
+                ("down --data-dir /nonexistent", "/nonexistent")]:
+            with self.subTest(words):
+                done = run(BIN / "trovectl", *words.split(), environment=self.mesh.client)
+                self.assertIn(told, done.stdout + done.stderr)
+                if not words.startswith("down"):  # nothing to stop is no failure
+                    self.assertNotEqual(done.returncode, 0)
+        self.assert_nothing_was_made()
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -39,7 +39,8 @@ class Kill(unittest.TestCase):
                 old.close()
             except AssertionError as left:
                 print(left)
-        cls.mesh.up()
+        # How soon a killed keeper is missed; a minute is the default.
+        cls.mesh.up("taskmanager.reconcile_interval_ms=2000")
         instance = cls.mesh.create("first")
         cls.mesh.wait_status(instance)
         cls.mesh.delete(instance)
