@@ -1,3 +1,7 @@
+#include <cstdio>
+#include <string>
+#include <vector>
+
 #include <CLI/CLI.hpp>
 
 #include "tools/trovectl/commands/commands.h"
@@ -9,6 +13,18 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   trove::trovectl::AddLaunchCommands(app, &exit_code);
   trove::trovectl::AddCommands(app, &exit_code);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    // The library takes a misspelt command for a missing one.
+    const std::vector<std::string> extra = app.remaining(true);
+    if (extra.empty()) return app.exit(error);
+    std::fprintf(stderr,
+                 "trovectl: there is no command %s here; --help lists those there are\n",
+                 extra.front().c_str());
+    return error.get_exit_code();
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  }
   return exit_code;
 }

@@ -1,6 +1,5 @@
 #include "tools/trovectl/commands/session.h"
 
-#include <map>
 #include <memory>
 #include <utility>
 
@@ -23,10 +22,14 @@ void RunWithClient(CLI::App& command,
                    int* exit_code,
                    std::function<absl::Status(client::Client&, const Session&)> body) {
   const auto session = std::make_shared<Session>();
-  const std::map<std::string, OutputFormat> formats = {{"table", OutputFormat::kTable},
-                                                       {"json", OutputFormat::kJson}};
+  const auto to_format = [](std::string& word) -> std::string {
+    if (word != "table" && word != "json") return "must be table or json, not " + word;
+    const OutputFormat format = word == "json" ? OutputFormat::kJson : OutputFormat::kTable;
+    word = std::to_string(static_cast<int>(format));
+    return "";
+  };
   command.add_option("-o,--output", session->format, "table or json")
-      ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))
+      ->transform(CLI::Validator(to_format, ""))
       ->default_str("table");
   command.add_option("--timeout", session->timeout_s, "seconds to wait for answers")
       ->check(CLI::Range(1, 86'400))
