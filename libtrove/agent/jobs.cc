@@ -128,6 +128,7 @@ mesh::v1::JobAck Jobs::OnJob(std::string_view envelope_bytes) {
   if (const auto found = known_.find(id); found != known_.end()) {
     // Asked again: whoever asks has not heard the result.
     found->second.reported = false;
+    ++found->second.asked;
     changed_.NotifyAll();
     return {};
   }
@@ -331,6 +332,7 @@ void Jobs::RunReports(const std::stop_token& stop) {
   absl::Time not_before = absl::InfinitePast();
   while (!stop.stop_requested()) {
     std::optional<Report> report;
+    int asked = 0;
     {
       const MutexLock lock(mutex_);
       const auto unreported = [](const auto& item) {
@@ -349,6 +351,7 @@ void Jobs::RunReports(const std::stop_token& stop) {
       const auto found = std::find_if(known_.begin(), known_.end(), unreported);
       if (found != known_.end()) {
         report = found->second.entry.report;
+        asked = found->second.asked;
       } else if (progress_unsent_ && running_) {
         report = ReportOf(known_[*running_].entry.job, Report::STATE_RUNNING);
         report->set_progress(progress_);
@@ -368,9 +371,9 @@ void Jobs::RunReports(const std::stop_token& stop) {
     failures = 0;
     not_before = absl::InfinitePast();
     const MutexLock lock(mutex_);
-    if (const auto found = known_.find(report->job_id()); found != known_.end()) {
-      found->second.reported = true;
-    }
+    const auto found = known_.find(report->job_id());
+    // Who asked while this was on its way has not heard it.
+    if (found != known_.end() && found->second.asked == asked) found->second.reported = true;
   }
 }
 

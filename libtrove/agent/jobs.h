@@ -92,6 +92,7 @@ class Jobs {
   struct Known {
     JournalEntry entry;
     bool reported = false;  ///< the conductor has acknowledged the final report
+    int asked = 0;          ///< how often the job came again: each wants a report of its own
   };
 
   mutable Mutex mutex_;
