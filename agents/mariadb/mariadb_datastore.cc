@@ -25,33 +25,17 @@ constexpr int kPollMs = 10;
 constexpr absl::Duration kStopGrace = absl::Seconds(60);
 constexpr absl::Duration kKeeperLimit = absl::Seconds(1);  // it answers from memory
 
-// The agent's password, made once. Whoever reads this file is the guest already.
-absl::StatusOr<Secret> LoadOrMakePassword(const fs::path& path) {
-  const absl::StatusOr<std::string> text = ReadFile(path);
-  if (text.ok()) return Secret(*text);
-  if (!absl::IsNotFound(text.status())) return text.status();
-  Secret password(RandomAlphanumeric(36));
-  TROVE_RETURN_IF_ERROR(WriteFileAtomically(path, password.Reveal(), 0600));
-  return password;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<agent::Datastore>> MariadbDatastore::Make(
     const agent::DatastoreParts& parts) {
   TROVE_ASSIGN_OR_RETURN(fs::path program, FindProgram("mariadbd"));
-  TROVE_ASSIGN_OR_RETURN(Secret password,
-                         LoadOrMakePassword(fs::path(parts.config.guest_dir) / "admin.password"));
-  return std::unique_ptr<agent::Datastore>(
-      new MariadbDatastore(parts, std::move(program), std::move(password)));
+  return std::unique_ptr<agent::Datastore>(new MariadbDatastore(parts, std::move(program)));
 }
 
-MariadbDatastore::MariadbDatastore(const agent::DatastoreParts& parts,
-                                   fs::path server_program,
-                                   Secret admin_password)
+MariadbDatastore::MariadbDatastore(const agent::DatastoreParts& parts, fs::path server_program)
     : parts_(parts),
       server_program_(std::move(server_program)),
-      admin_password_(std::move(admin_password)),
       data_dir_(fs::path(parts.config.volume_dir) / "data"),
       tmp_dir_(fs::path(parts.config.volume_dir) / "tmp"),
       config_file_(fs::path(parts.config.guest_dir) / "my.cnf"),
@@ -133,13 +117,13 @@ absl::Status MariadbDatastore::Prepare(const Call& call,
       std::async(std::launch::async, [this] { return SyncFileSystem(data_dir_); });
   // A prepare that was cut off may have secured the accounts already.
   absl::StatusOr<std::unique_ptr<Connection>> connection =
-      ConnectWhenReady(call, kAdminUser, admin_password_);
+      ConnectWhenReady(call, kAdminUser, parts_.server_password);
   if (absl::IsPermissionDenied(connection.status())) {
     connection = ConnectWhenReady(call, "root", Secret());
   }
   TROVE_RETURN_IF_ERROR(connection.status());
   say("securing accounts");
-  TROVE_RETURN_IF_ERROR(SecureAccounts(**connection, admin_password_));
+  TROVE_RETURN_IF_ERROR(SecureAccounts(**connection, parts_.server_password));
   if (!spec.databases.empty() || !spec.users.empty()) say("creating databases and users");
   TROVE_RETURN_IF_ERROR(CreateContent(**connection, spec.databases, spec.users));
   return durable.get();
@@ -148,7 +132,7 @@ absl::Status MariadbDatastore::Prepare(const Call& call,
 absl::Status MariadbDatastore::Start(const Call& call, const agent::Progress& say) {
   say("starting the server");
   TROVE_RETURN_IF_ERROR(StartServer(call));
-  return ConnectWhenReady(call, kAdminUser, admin_password_).status();
+  return ConnectWhenReady(call, kAdminUser, parts_.server_password).status();
 }
 
 absl::Status MariadbDatastore::Stop(const Call& call, const agent::Progress& say) {
@@ -172,7 +156,7 @@ agent::ServerHealth MariadbDatastore::Check(const Call& call) {
   }
   if (health_ == nullptr) {
     absl::StatusOr<std::unique_ptr<Connection>> connection =
-        Connection::Open(call, parts_.config.DatabaseSocket(), kAdminUser, admin_password_);
+        Connection::Open(call, parts_.config.DatabaseSocket(), kAdminUser, parts_.server_password);
     status = connection.status();
     if (status.ok()) {
       health_ = *std::move(connection);

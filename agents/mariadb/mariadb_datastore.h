@@ -16,8 +16,7 @@
 
 namespace trove::mariadb {
 
-/// MariaDB 10.11. Data lies in `<volume>/data`; configuration and the agent's password in the
-/// guest's directory.
+/// MariaDB 10.11. Data lies in `<volume>/data`; configuration in the guest's directory.
 class MariadbDatastore final : public agent::Datastore {
  public:
   /// Errors: kNotFound: mariadbd is not installed.
@@ -31,9 +30,7 @@ class MariadbDatastore final : public agent::Datastore {
   agent::ServerHealth Check(const Call& call) override;
 
  private:
-  MariadbDatastore(const agent::DatastoreParts& parts,
-                   std::filesystem::path server_program,
-                   Secret admin_password);
+  MariadbDatastore(const agent::DatastoreParts& parts, std::filesystem::path server_program);
 
   std::string ConfigOf(const agent::PrepareSpec& spec) const;
   absl::Status StopUnlessConfigured(const Call& call, const std::string& config) const;
@@ -45,7 +42,6 @@ class MariadbDatastore final : public agent::Datastore {
 
   const agent::DatastoreParts parts_;
   const std::filesystem::path server_program_;
-  const Secret admin_password_;
   const std::filesystem::path data_dir_;
   const std::filesystem::path tmp_dir_;
   const std::filesystem::path config_file_;

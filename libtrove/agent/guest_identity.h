@@ -41,6 +41,10 @@ struct GuestIdentity {
   identity::NatsCredentials nats;
 };
 
+/// A password for the agent's own account in its server, the same at each start: made from the
+/// guest's own key (HMAC-SHA256, 64 hex characters), so that it is written down nowhere.
+Secret ServerPasswordOf(const identity::PrivateKey& sealing_key);
+
 /// Reads who the guest is; when it has not enrolled yet, makes its keys (kept across restarts, so
 /// that the token works again when an answer was lost) and enrols with the conductor, trying again
 /// until the call ends while the conductor cannot be reached.

@@ -81,8 +81,10 @@ absl::Status RunAgent(const AgentConfig& config, const MakeDatastore& make_datas
                          LoadOrEnrol(CallFor(kEnrolLimit), config, log));
   const keeper::KeeperClient keeper(config.KeeperSocket(), config.guest_id);
   const ServerProcess server(keeper);
-  TROVE_ASSIGN_OR_RETURN(const std::unique_ptr<Datastore> datastore,
-                         make_datastore({config, identity.files, *state, server, log}));
+  TROVE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Datastore> datastore,
+      make_datastore(
+          {config, identity.files, *state, server, ServerPasswordOf(identity.sealing_key), log}));
   TROVE_ASSIGN_OR_RETURN(const std::unique_ptr<NatsBus> bus, JoinBus(config, identity, log));
   HealthMonitor monitor(config, *state, *datastore, *bus, log);
   TROVE_ASSIGN_OR_RETURN(const std::unique_ptr<Jobs> jobs,

@@ -12,6 +12,7 @@
 #include "libtrove/agent/guest_state.h"
 #include "libtrove/agent/server_process.h"
 #include "libtrove/base/log.h"
+#include "libtrove/base/secret.h"
 
 namespace trove::agent {
 
@@ -21,6 +22,7 @@ struct DatastoreParts {
   const IdentityFiles& files;  ///< the server's certificate among them
   const GuestState& state;
   const ServerProcess& server;
+  Secret server_password;  ///< for the agent's own account in the server
   Log log;
 };
 

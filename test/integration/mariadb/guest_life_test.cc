@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <mysql.h>
 
+#include "libtrove/agent/guest_identity.h"
 #include "libtrove/base/files.h"
 #include "libtrove/base/handle.h"
 #include "test/integration/mariadb/guest_stage.h"
@@ -121,8 +122,11 @@ TEST_CASE("a MariaDB guest is made, used over checked TLS, restarted and removed
   CHECK(IsError(AsClient(stage, "", "", "SELECT 1")));
 
   // Nobody else comes in, from near either.
-  const std::string admin =
-      ReadFile(stage.layout().State(stage.guest()) / "admin.password").value_or("");
+  const agent::IdentityFiles files(stage.layout().State(stage.guest()));
+  const auto sealing_key =
+      identity::PrivateKey::FromPem(Secret(ReadFile(files.sealing_key).value_or("")));
+  REQUIRE(sealing_key.ok());
+  const std::string admin = agent::ServerPasswordOf(*sealing_key).Reveal();
   CHECK(AsLocal(stage,
                 "os_admin",
                 admin,
