@@ -34,6 +34,16 @@ absl::StatusOr<UniqueFd> LockFile(const Call& call, const fs::path& path) {
   return fd;
 }
 
+// A tree that cannot be removed now is removed the next time.
+void RemoveLeftovers(const fs::path& folder, const std::string& prefix) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().filename().string().starts_with(prefix)) {
+      RemoveTree(entry.path()).IgnoreError();
+    }
+  }
+}
+
 }  // namespace
 
 absl::Status ChownTree(const fs::path& root, int uid) {
@@ -70,8 +80,11 @@ absl::Status Templates::Ensure(const Call& call, const DatastoreVersion& version
 }
 
 absl::Status Templates::Build(const Call& call, const DatastoreVersion& version) const {
-  // Among the volumes, as the builder cannot enter the templates' folder.
-  const fs::path beside = layout_.Volumes() / (".template-" + RandomHex(8));
+  // Among the volumes, as the builder cannot enter the templates' folder. What an earlier builder
+  // left when it was killed goes first; it may still be ending, hence a new name each time.
+  const std::string prefix = ".template-" + version.id.value() + "-";
+  RemoveLeftovers(layout_.Volumes(), prefix);
+  const fs::path beside = layout_.Volumes() / (prefix + RandomHex(4));
   TROVE_RETURN_IF_ERROR(MakeDirectory(beside, 0700));
   TROVE_RETURN_IF_ERROR(ChownTree(beside, uid_));
   ProgramSpec spec;
