@@ -1,9 +1,12 @@
 #include "tools/trovectl/launch/mesh.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <system_error>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include <absl/time/clock.h>
 
@@ -12,6 +15,7 @@
 #include "libtrove/base/status_macros.h"
 #include "libtrove/base/subprocess.h"
 #include "libtrove/identity/nats_config.h"
+#include "libtrove/model/manifest.h"
 #include "tools/trovectl/launch/last_options.h"
 #include "tools/trovectl/launch/lock.h"
 #include "tools/trovectl/launch/programs.h"
@@ -25,6 +29,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr absl::Duration kLeftoverGrace = absl::Seconds(15);
+constexpr absl::Duration kTemplatesLimit = absl::Seconds(10);
+constexpr int kTemplatesPollMs = 10;
 
 // Says what was done and how long it took.
 class Steps {
@@ -183,6 +189,26 @@ absl::Status StartChild(const Prepared& prepared,
   return absl::OkStatus();
 }
 
+// The task manager builds what new volumes begin as when it starts: a moment the first time, and
+// nothing later. Waited for here, so that the first create is as fast as the others; false when it
+// takes too long, as where the database is not installed.
+bool AwaitTemplates(const Prepared& prepared) {
+  const absl::StatusOr<std::vector<Manifest>> manifests =
+      LoadManifests(prepared.programs.manifests);
+  if (!manifests.ok()) return false;
+  const Call call = CallFor(kTemplatesLimit);
+  for (const Manifest& manifest : *manifests) {
+    for (const DatastoreVersion& version : manifest.datastore.versions) {
+      if (!version.active) continue;
+      while (!fs::exists(prepared.layout.data_dir / "templates" / version.id.value())) {
+        if (!call.Check().ok()) return false;
+        ::poll(nullptr, 0, kTemplatesPollMs);
+      }
+    }
+  }
+  return true;
+}
+
 absl::Status StartAll(const Prepared& prepared,
                       const MeshOptions& options,
                       Supervisor& supervisor,
@@ -214,6 +240,11 @@ absl::Status StartAll(const Prepared& prepared,
       };
   TROVE_RETURN_IF_ERROR(StartChild(
       prepared, std::move(gateway), supervisor, steps, "REST " + prepared.client.rest_url));
+  if (AwaitTemplates(prepared)) {
+    steps.Done("templates");
+  } else {
+    steps.Done("templates", "late: the first instance waits for them (see logs/taskmanager.log)");
+  }
   // Last, so that who sees a new one finds what it names.
   return WriteFileAtomically(
       prepared.layout.ClientEnvironment(), ClientEnvironmentText(prepared.client), 0600);
