@@ -6,17 +6,14 @@
 #include <utility>
 #include <vector>
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include "trove/mesh/v1/conductor.grpc.pb.h"
 
 #include "libtrove/base/backoff.h"
-#include "libtrove/base/check.h"
 #include "libtrove/base/files.h"
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
 #include "libtrove/identity/csr.h"
+#include "libtrove/identity/derive.h"
 #include "libtrove/identity/nkey.h"
 #include "libtrove/identity/spiffe.h"
 #include "libtrove/rpc/channel.h"
@@ -152,24 +149,7 @@ std::vector<std::string> SplitPems(const std::string& text) {
 }  // namespace
 
 Secret ServerPasswordOf(const identity::PrivateKey& sealing_key) {
-  static constexpr std::string_view kPurpose = "trove: the agent's account in its server";
-  const Secret key = sealing_key.Pem();
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  TROVE_CHECK(HMAC(EVP_sha256(),
-                   key.Reveal().data(),
-                   static_cast<int>(key.Reveal().size()),
-                   reinterpret_cast<const unsigned char*>(kPurpose.data()),
-                   kPurpose.size(),
-                   digest,
-                   &size) != nullptr);
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string password;
-  for (unsigned int i = 0; i < size; ++i) {
-    password += kHex[digest[i] >> 4];
-    password += kHex[digest[i] & 15];
-  }
-  return Secret(std::move(password));
+  return identity::DeriveSecret(sealing_key.Pem(), "trove: the agent's account in its server");
 }
 
 IdentityFiles::IdentityFiles(const fs::path& guest_dir)
