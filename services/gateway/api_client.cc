@@ -12,10 +12,21 @@ ApiStubs::ApiStubs(const std::shared_ptr<grpc::Channel>& channel)
       limits(v1::LimitsService::NewStub(channel)),
       health(::grpc::health::v1::Health::NewStub(channel)) {}
 
-ApiClient::ApiClient(const std::vector<std::shared_ptr<grpc::Channel>>& channels) {
+ApiClient::ApiClient(const std::vector<std::shared_ptr<grpc::Channel>>& channels)
+    : channels_(channels) {
   TROVE_CHECK(!channels.empty());
   for (const std::shared_ptr<grpc::Channel>& channel : channels)
     stubs_.push_back(std::make_unique<ApiStubs>(channel));
+}
+
+ApiStubs& ApiClient::Next() {
+  const std::size_t first = next_.fetch_add(1, std::memory_order_relaxed);
+  for (std::size_t i = 0; i < channels_.size(); ++i) {
+    const std::size_t index = (first + i) % channels_.size();
+    const grpc_connectivity_state state = channels_[index]->GetState(/*try_to_connect=*/true);
+    if (state != GRPC_CHANNEL_TRANSIENT_FAILURE) return *stubs_[index];
+  }
+  return *stubs_[first % stubs_.size()];
 }
 
 std::string MetadataValue(const std::string& text) {

@@ -62,12 +62,13 @@ class ApiClient {
   /// At least one channel.
   explicit ApiClient(const std::vector<std::shared_ptr<grpc::Channel>>& channels);
 
-  ApiStubs& Next() {
-    return *stubs_[next_.fetch_add(1, std::memory_order_relaxed) % stubs_.size()];
-  }
+  /// The next connection in turn that has not just failed; any, when all have: after a restart of
+  /// the api the first one that is back serves everybody.
+  ApiStubs& Next();
 
  private:
-  std::vector<std::unique_ptr<ApiStubs>> stubs_;
+  const std::vector<std::shared_ptr<grpc::Channel>> channels_;
+  std::vector<std::unique_ptr<ApiStubs>> stubs_;  // one a channel
   std::atomic<std::size_t> next_ = 0;
 };
 

@@ -146,6 +146,16 @@ class Mesh:
             return Answer(response.status, response.headers, parsed, raw)
         return eventually(sent, within, f"{method} {path} is answered")
 
+    def patient(self, method, path, document=None):
+        """As `rest`, and again while the answer is 503: what a client does while a service that was
+        killed comes back."""
+        last = []
+        def answered():
+            last[:] = [self.rest(method, path, document)]
+            return last[0].status != 503
+        eventually(answered, 30, f"{method} {path} is served")
+        return last[0]
+
     def rest(self, method, path, document=None, token=None):
         """Sends a JSON document to a path below the project."""
         headers = {"X-Auth-Token": token or self.client["TROVE_TOKEN"]}
@@ -157,7 +167,7 @@ class Mesh:
 
     def create(self, name="orders", password="s3cret-of-app", **more):
         """Asks for an instance with database `shop` and user `app`; returns its id."""
-        answer = self.rest("POST", "instances", {"instance": {
+        answer = self.patient("POST", "instances", {"instance": {
             "name": name, "flavorRef": 1, "volume": {"size": 1}, "databases": [{"name": "shop"}],
             "users": [{"name": "app", "password": password, "databases": [{"name": "shop"}]}], **more}})
         if answer.status != 200:
@@ -187,7 +197,7 @@ class Mesh:
         return last
 
     def delete(self, instance):
-        answer = self.rest("DELETE", f"instances/{instance}")
+        answer = self.patient("DELETE", f"instances/{instance}")
         if answer.status != 202:
             raise AssertionError(f"delete answered {answer.status}: {answer.raw}")
 
