@@ -1,5 +1,6 @@
 #include "services/taskmanager/process/claims.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,7 +9,7 @@
 #include "libtrove/base/files.h"
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
-#include "libtrove/base/uuid.h"
+#include "libtrove/base/unique_fd.h"
 
 namespace trove::taskmanager {
 
@@ -33,13 +34,18 @@ absl::StatusOr<bool> Claims::Take(const std::string& kind,
                                   const std::string& guest) const {
   const std::string owner = owner_prefix_ + "/" + guest;
   const fs::path path = PathOf(kind, number);
-  // Made whole beside and linked into place, so that no claim is ever without its owner.
-  const fs::path beside = folder_ / (".new-" + RandomHex(8));
-  TROVE_RETURN_IF_ERROR(WriteFileAtomically(beside, owner, 0600));
-  const int error = ::link(beside.c_str(), path.c_str()) == 0 ? 0 : errno;
-  ::unlink(beside.c_str());
-  if (error == 0) return true;
-  if (error != EEXIST) return ErrnoStatus(error, "claim " + path.string());
+  // Written without a name and then linked into place: no claim is ever without its owner, and
+  // whoever is killed in between leaves nothing.
+  const UniqueFd file(::open(folder_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  if (!file) return ErrnoStatus(errno, "make a claim in " + folder_.string());
+  if (::write(file.get(), owner.data(), owner.size()) != static_cast<ssize_t>(owner.size())) {
+    return ErrnoStatus(errno, "write a claim in " + folder_.string());
+  }
+  const std::string unnamed = "/proc/self/fd/" + std::to_string(file.get());
+  if (::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+    return true;
+  }
+  if (errno != EEXIST) return ErrnoStatus(errno, "claim " + path.string());
   const absl::StatusOr<std::string> holder = ReadFile(path);
   if (absl::IsNotFound(holder.status())) return false;  // given back just now: take another
   TROVE_RETURN_IF_ERROR(holder.status());
