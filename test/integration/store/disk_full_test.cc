@@ -45,7 +45,7 @@ TEST_CASE("a full disk refuses writes, serves reads, and takes writes again when
   if (::mount("none", disk.c_str(), "tmpfs", 0, "size=4m") != 0) {
     // Not allowed here: the test above stands for it.
     REQUIRE((errno == EPERM || errno == EACCES));
-    SUCCEED("no file system may be mounted here");
+    WARN("no file system may be mounted here: not tried");
     return;
   }
   {
