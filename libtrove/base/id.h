@@ -34,6 +34,7 @@ using DatastoreId = Id<struct DatastoreIdTag>;
 using VersionId = Id<struct VersionIdTag>;
 using FlavorId = Id<struct FlavorIdTag>;
 using ProjectId = Id<struct ProjectIdTag>;
+using ConfigurationId = Id<struct ConfigurationIdTag>;
 using WorkerId = Id<struct WorkerIdTag>;  ///< one process that claims operations or shards
 using EventId = Id<struct EventIdTag>;
 using JobId = Id<struct JobIdTag>;  ///< operation/step/attempt

@@ -28,6 +28,8 @@ struct DatastoreVersion {
   std::string name;    ///< what people ask for: `10.11`
   std::string number;  ///< exact: `10.11.6`
   std::string agent;   ///< names the guest agent and its manifest: `mariadb`
+  std::string engine;  ///< folder that its programs are installed under, as `/opt/mariadb-11.4`;
+                       ///< empty: where the system has them
   bool active = true;
 
   friend bool operator==(const DatastoreVersion&, const DatastoreVersion&) = default;

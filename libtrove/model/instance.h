@@ -84,6 +84,7 @@ struct Instance {
   VersionId version_id;  ///< desired
   FlavorId flavor_id;
   int volume_size_gib = 0;
+  std::optional<ConfigurationId> configuration_id;  ///< the configuration group it uses
   Access access;
   std::string region;
   bool system = false;  ///< ours (a drill, a rehearsal): neither listed nor charged

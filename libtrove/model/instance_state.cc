@@ -186,4 +186,36 @@ absl::Status CheckActionable(const Instance& instance, bool backup_running) {
   return absl::OkStatus();
 }
 
+absl::Status CheckAction(ActionGuard guard, const Instance& instance, bool backup_running) {
+  switch (guard) {
+    case ActionGuard::kActionable:
+      return CheckActionable(instance, backup_running);
+    case ActionGuard::kConfigurable:
+      if (instance.task == TaskStatus::kNone && !backup_running) return absl::OkStatus();
+      return MakeError(
+          Reason::kNotConfigurable,
+          "instance " + instance.id.value() + " is " +
+              std::string(ShownStatusName(ShownStatusOf(instance, backup_running))) +
+              ": a configuration is attached or detached when it is ACTIVE and nothing "
+              "else is being done to it");
+    case ActionGuard::kBuilt:
+      break;
+  }
+  switch (instance.task) {
+    case TaskStatus::kBuilding:
+    case TaskStatus::kBuildingErrorVolume:
+    case TaskStatus::kBuildingErrorReplica:
+    case TaskStatus::kBuildingErrorTimeoutGuest:
+    case TaskStatus::kBuildingErrorPort:
+      return MakeError(Reason::kWrongState,
+                       "instance " + instance.id.value() +
+                           " was never built: retry the operation that builds it, or delete it");
+    case TaskStatus::kDeleting:
+      return MakeError(Reason::kWrongState,
+                       "instance " + instance.id.value() + " is being deleted");
+    default:
+      return absl::OkStatus();
+  }
+}
+
 }  // namespace trove

@@ -62,4 +62,15 @@ bool IsErrorTask(TaskStatus task);
 /// that permits actions; no running backup.
 absl::Status CheckActionable(const Instance& instance, bool backup_running);
 
+/// Which rule must let an operation begin on an instance that no other operation holds.
+enum class ActionGuard {
+  kActionable,    ///< CheckActionable: restart, resize
+  kConfigurable,  ///< shown ACTIVE with no task at all, else kNotConfigurable: attach, detach
+  kBuilt,         ///< was built once (its task is none of BUILDING and the failed builds), else
+                  ///< kWrongState: stop, start, upgrade, rebuild
+};
+
+/// OK when an operation with this guard may begin.
+absl::Status CheckAction(ActionGuard guard, const Instance& instance, bool backup_running);
+
 }  // namespace trove

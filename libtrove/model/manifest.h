@@ -1,6 +1,8 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,18 @@ struct NameRule {
       reserved;  ///< names that are the server's or ours, compared without case
 };
 
+/// One parameter of a database server that a configuration group may set.
+struct ParameterRule {
+  enum class Type { kInteger, kFloat, kText, kBoolean };
+
+  std::string name;  ///< lower case, as the server's configuration file spells it
+  Type type = Type::kText;
+  std::optional<double> minimum;     ///< of a number
+  std::optional<double> maximum;     ///< of a number
+  std::vector<std::string> choices;  ///< of a text, compared without case; empty: any
+  bool restart_required = false;     ///< takes effect only when the server starts
+};
+
 /// What a datastore says of itself: `manifest.yaml` beside its agent. The only place that knows a
 /// datastore's names, versions and rules; everything else works on this.
 struct Manifest {
@@ -29,14 +43,18 @@ struct Manifest {
   NameRule database_names;
   NameRule user_names;
   std::vector<std::string> capabilities;  ///< `databases`, `users`, `restart`, …
+  std::vector<ParameterRule> parameters;  ///< by name
 };
 
 /// Reads one manifest. Errors: kNotFound; kInvalidArgument: names the file, the key and what is
 /// wrong, an unknown key included.
 absl::StatusOr<Manifest> LoadManifest(const std::filesystem::path& file);
 
-/// Reads `<folder>/*/manifest.yaml`, by name. No manifest at all is kNotFound.
-absl::StatusOr<std::vector<Manifest>> LoadManifests(const std::filesystem::path& folder);
+/// Reads `<folder>/*/manifest.yaml`, by name. No manifest at all is kNotFound. `additions`, when
+/// not empty, is a folder that need not exist: each `*.yaml` in it adds versions that an operator
+/// has installed (`datastore`, `versions: [{name, number, engine}]`) to a datastore that is known.
+absl::StatusOr<std::vector<Manifest>> LoadManifests(const std::filesystem::path& folder,
+                                                    const std::filesystem::path& additions = {});
 
 /// The id of a version: the same everywhere for the same datastore, name and number.
 VersionId VersionIdOf(const std::string& datastore,
@@ -48,6 +66,12 @@ DatastoreId DatastoreIdOf(const std::string& datastore);
 
 /// Checks a name against its rule; a FieldError that names `field` otherwise.
 absl::Status CheckRule(const NameRule& rule, const std::string& field, const std::string& name);
+
+/// Checks the parameters of a configuration group, each the JSON text of its value:
+/// kConfigurationInvalid with a violation (`values.<name>`) for each one that the datastore does
+/// not have or that has a bad value, saying what would be right.
+absl::Status CheckParameters(const Manifest& manifest,
+                             const std::map<std::string, std::string>& values);
 
 /// The flavors that a new installation begins with: 1 to 4, 512 MiB and 1 vCPU to 8 GiB and 4
 /// vCPUs.

@@ -41,6 +41,18 @@ struct StepRecord {
   friend bool operator==(const StepRecord&, const StepRecord&) = default;
 };
 
+/// How an operation holds a resource while it has not ended.
+enum class LockMode {
+  kExclusive = 1,  ///< alone
+  kShared = 2,     ///< beside others that share it
+};
+
+/// A resource that an operation holds, besides its instance.
+struct ResourceLock {
+  std::string resource;  ///< `configurations/6a8f…`
+  LockMode mode = LockMode::kExclusive;
+};
+
 /// A piece of long work on one instance: the row that outlives every process.
 struct Operation {
   OperationId id;
@@ -63,6 +75,8 @@ struct Operation {
   std::string requested_by;
   std::string request_id;
   bool cancel_requested = false;
+  bool cancellable = true;  ///< nothing that cannot be undone is done yet; the owner keeps it true
+  int retries = 0;          ///< how often it was begun again after it had failed
   absl::Time created_at = absl::InfinitePast();
   absl::Time updated_at = absl::InfinitePast();
   std::optional<absl::Time> finished_at;

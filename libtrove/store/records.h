@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -10,7 +12,9 @@
 
 #include "libtrove/base/id.h"
 #include "libtrove/model/catalogue.h"
+#include "libtrove/model/configuration.h"
 #include "libtrove/model/instance.h"
+#include "libtrove/model/instance_state.h"
 #include "libtrove/model/operation.h"
 #include "libtrove/model/quota.h"
 
@@ -29,6 +33,8 @@ struct TokenRecord {
   friend bool operator==(const TokenRecord&, const TokenRecord&) = default;
 };
 
+struct Accepted;
+
 /// Who asks for a change, for events and the record.
 struct Requester {
   ProjectId project_id;
@@ -38,6 +44,12 @@ struct Requester {
       request_id;  ///< of the caller's choice; empty: none. Unique for a day within a project
   std::string
       fingerprint;  ///< of the request's content: the same id with another one is kRequestIdReused
+  std::vector<std::string> roles;
+  std::string peer;    ///< where the request came from: `192.0.2.7`
+  std::string action;  ///< what is asked for: `CreateInstance`; the audit record's word
+  /// Makes the answer that a repetition of this request gets (what is secret in it sealed), kept
+  /// for a day beside the request id. Called inside the transaction: pure, quick. Null: none kept.
+  std::function<std::string(const Accepted&)> answer;
 };
 
 /// Everything that showing an instance takes, read by one statement.
@@ -50,7 +62,8 @@ struct InstanceView {
   /// The one that holds it, without input and memory. `steps` is the current step alone, or empty
   /// when all are done; `current_step` is still its place among all of them.
   std::optional<Operation> operation;
-  std::string guest_message;  ///< what the guest last said of its status
+  std::string guest_message;       ///< what the guest last said of its status
+  std::string configuration_name;  ///< of instance.configuration_id; empty: none
 };
 
 struct InstancePage {
@@ -66,6 +79,7 @@ struct NewInstance {
   EndpointId endpoint_id;
   Operation operation;            ///< kind, steps, input, deadline; the rest is set by the store
   std::vector<QuotaDelta> quota;  ///< charged, and given back by delete; not for a system instance
+  std::vector<ResourceLock> locks;  ///< held besides the instance until the operation ends
 };
 
 /// An action on an instance that exists.
@@ -74,6 +88,11 @@ struct NewAction {
   Operation operation;                   ///< kind, steps, input, deadline
   TaskStatus task = TaskStatus::kNone;   ///< set on the instance when accepted
   std::optional<ServiceStatus> service;  ///< set on the instance when accepted, when given
+  ActionGuard guard = ActionGuard::kActionable;
+  /// What the operation may take besides what the instance has: set aside (reserved) until it ends,
+  /// however that is; SetCharge makes it lasting. Deltas that are not positive are left out.
+  std::vector<QuotaDelta> quota;
+  std::vector<ResourceLock> locks;  ///< held besides the instance until the operation ends
 };
 
 /// What an accepting transaction answers.
@@ -81,6 +100,8 @@ struct Accepted {
   InstanceView view;
   OperationId operation_id;
   bool repeated = false;  ///< the same request was accepted before: this is its answer
+  std::string answer;     ///< when repeated: what Requester::answer made then; empty: nothing kept.
+                          ///< `view` may be empty beside it: the instance may be gone since
 };
 
 /// Everything that an operation's steps act on, read in one transaction.
@@ -91,6 +112,7 @@ struct OperationTarget {
   Guest guest;
   Volume volume;
   Endpoint endpoint;
+  std::optional<Configuration> configuration;  ///< the group that the instance uses
 };
 
 /// An operation that a worker has just claimed.
@@ -141,9 +163,33 @@ struct EraseInput {};
 struct SetRunningVersion {
   std::string number;
 };
-/// The last word on an instance: its rows go, its ports and users are free again, and a tombstone
-/// stays for each guest (so that a late Ensure is refused) and for the instance (so that Get says
-/// it was deleted, to admins).
+struct SetFlavor {
+  FlavorId flavor_id;
+};
+/// Of the instance and of its volume.
+struct SetVolumeSize {
+  int size_gib = 0;
+};
+/// What the instance is charged for one resource from now on; what the operation has set aside of
+/// it is used up by this.
+struct SetCharge {
+  QuotaResource resource = QuotaResource::kRam;
+  std::int64_t amount = 0;
+};
+/// The version that is desired.
+struct SetVersion {
+  VersionId version_id;
+};
+/// Absent: none. kConfigurationNotFound: it is gone.
+struct SetConfiguration {
+  std::optional<ConfigurationId> configuration_id;
+};
+/// The guest begins a new life: its keys, its enrolment, what was heard of it and its token are
+/// forgotten. Its place, volume and generation stay.
+struct ResetGuest {};
+/// The last word on an instance: what it is still charged is given back, its rows go, its ports and
+/// users are free again, and a tombstone stays for each guest (so that a late Ensure is refused)
+/// and for the instance (so that Get says it was deleted, to admins).
 struct BuryInstance {};
 
 using Effect = std::variant<PlaceGuest,
@@ -155,15 +201,98 @@ using Effect = std::variant<PlaceGuest,
                             SetFault,
                             EraseInput,
                             SetRunningVersion,
+                            SetFlavor,
+                            SetVolumeSize,
+                            SetCharge,
+                            SetVersion,
+                            SetConfiguration,
+                            ResetGuest,
                             BuryInstance>;
 
 /// What the owner of an operation writes after a step: everything or nothing.
 struct OperationWrite {
   Operation operation;  ///< state, steps, current_step, memory, reason, awaited_signal,
-                        ///< waiting_since, due_at, error, help
+                        ///< waiting_since, due_at, error, help, cancellable
   std::vector<Effect> effects;
   std::vector<std::string> consumed_signals;  ///< names that need not be given again
   bool release = true;  ///< give up ownership: due again at due_at, or when awaited_signal arrives
+};
+
+/// What a write of the owner's learns.
+struct OperationWritten {
+  std::int64_t version = 0;       ///< of the operation now
+  bool cancel_requested = false;  ///< somebody wants it to stop
+};
+
+/// How many operations a worker may claim.
+struct ClaimLimits {
+  int operations = 1;  ///< at most so many
+  /// At most so many operations that have begun and not ended act on one host; what is beyond that
+  /// waits its turn, fairly among projects, and says so in its reason. Deletes are not held back.
+  /// 0: no limit.
+  int per_host = 0;
+  std::string host;  ///< the placement prefix where guests without a place will go
+};
+
+/// Which operations to list.
+struct OperationFilter {
+  std::optional<ProjectId> project;  ///< absent: of all
+  std::optional<InstanceId> instance;
+  std::string kind;                    ///< empty: of all
+  std::vector<OperationState> states;  ///< empty: in all
+};
+
+struct OperationPage {
+  std::vector<Operation> operations;  ///< youngest first, without input and memory
+  std::string next;                   ///< what asks for the next page; empty: this is the last
+};
+
+/// How long ended things are kept.
+struct Retention {
+  absl::Duration operations = absl::Hours(24 * 30);
+  absl::Duration failed_inputs = absl::Hours(24 * 7);  ///< what a retry of a failed one would need
+  absl::Duration audit = absl::Hours(24 * 90);
+};
+
+/// How long the steps of some operations took, for what to expect of the next one.
+struct StepDurations {
+  int operations = 0;                                          ///< how many were looked at
+  std::map<std::string, std::vector<absl::Duration>> by_step;  ///< youngest first
+};
+
+/// A request that would have changed something, and what came of it.
+struct AuditEntry {
+  std::int64_t id = 0;  ///< the store's to set
+  absl::Time at;        ///< the store's to set
+  ProjectId project_id;
+  std::string user;
+  std::vector<std::string> roles;
+  std::string peer;
+  std::string action;
+  std::string resource;
+  std::string request_id;
+  std::string outcome;  ///< `ACCEPTED`, or the reason's name
+  std::string message;
+  OperationId operation_id;
+  std::optional<OperationState> operation_state;  ///< the store's to set when it is read
+};
+
+struct AuditFilter {
+  std::optional<ProjectId> project;
+  std::string user;      ///< empty: of all
+  std::string resource;  ///< empty: on all
+};
+
+/// A configuration group with what is shown beside it.
+struct ConfigurationView {
+  Configuration configuration;
+  DatastoreVersion version;  ///< with datastore_name
+  int instance_count = 0;
+};
+
+struct ConfigurationPage {
+  std::vector<ConfigurationView> configurations;  ///< by id, without values
+  bool more = false;
 };
 
 /// What one heartbeat changes in the store.
@@ -227,6 +356,13 @@ struct EventRecord {
   std::int64_t resource_version = 0;
   std::string data;  ///< JSON
   absl::Time at;
+};
+
+/// Which events to read.
+struct EventFilter {
+  std::optional<ProjectId> project;  ///< absent: of all
+  std::string resource;              ///< `instances`; empty: of all
+  std::string resource_id;           ///< empty: of all
 };
 
 /// Counters for operators.

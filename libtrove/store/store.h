@@ -43,6 +43,13 @@ class Store {
   // ---- Tokens ----
 
   virtual absl::Status PutToken(const Call& call, const TokenRecord& token) = 0;
+  /// The same for a requester who may ask again: with its request id, `answer` (sealed) is kept for
+  /// a day, and a second time nothing is changed and the first answer returned. Writes the audit
+  /// record. Errors: kRequestIdReused.
+  virtual absl::StatusOr<std::string> PutTokenOnce(const Call& call,
+                                                   const Requester& requester,
+                                                   const TokenRecord& token,
+                                                   const std::string& answer) = 0;
   /// kUnauthenticated: no such token, or it has ended.
   virtual absl::StatusOr<TokenRecord> FindToken(const Call& call, const std::string& hash) = 0;
 
@@ -64,13 +71,14 @@ class Store {
                                                        const ProjectId& project) = 0;
 
   /// Accepts a new instance: quota, rows, lock, operation, event. Errors: kQuotaExceeded names the
-  /// resources; kRequestIdReused. Sets task BUILDING and service NEW. The operation is due at once.
+  /// resources; kRequestIdReused; kOperationRunning: a lock is held otherwise;
+  /// kConfigurationNotFound. Sets task BUILDING and service NEW. The operation is due at once.
   virtual absl::StatusOr<Accepted> CreateInstance(const Call& call,
                                                   const Requester& requester,
                                                   const NewInstance& instance) = 0;
-  /// Accepts an action: CheckActionable (model/instance_state.h) decides, under the exclusive lock.
-  /// Errors: kInstanceNotFound; kWrongState; kOperationRunning names the operation;
-  /// kRequestIdReused.
+  /// Accepts an action: its guard (model/instance_state.h) decides, under the exclusive lock on the
+  /// instance and the locks it names. Errors: kInstanceNotFound; kWrongState or kNotConfigurable;
+  /// kOperationRunning names the operation; kQuotaExceeded; kRequestIdReused.
   virtual absl::StatusOr<Accepted> BeginAction(const Call& call,
                                                const Requester& requester,
                                                const NewAction& action) = 0;
@@ -94,6 +102,31 @@ class Store {
   virtual absl::StatusOr<Operation> GetOperation(const Call& call,
                                                  const std::optional<ProjectId>& project,
                                                  const OperationId& id) = 0;
+  /// Operations after `after` (empty: from the youngest), at most `limit` (1 to 100). One indexed
+  /// query and their steps. Errors: kInvalidField: `after` is none of OperationPage::next.
+  virtual absl::StatusOr<OperationPage> ListOperations(const Call& call,
+                                                       const OperationFilter& filter,
+                                                       const std::string& after,
+                                                       int limit) = 0;
+  /// Asks an operation to stop and makes it due at once. Returns it. Errors: kOperationNotFound;
+  /// kOperationEnded; kNotCancellable.
+  virtual absl::StatusOr<Operation> CancelOperation(const Call& call,
+                                                    const Requester& requester,
+                                                    const OperationId& id) = 0;
+  /// Takes up an operation that FAILED: it is PENDING and due at once, with locks, what it had set
+  /// aside, and the instance's task as when it was accepted; its owner begins at the step that
+  /// failed. Its deadline is as far from now as it was from its acceptance. Errors:
+  /// kOperationNotFound; kNotRetryable says why; kOperationRunning; kQuotaExceeded.
+  virtual absl::StatusOr<Operation> RetryOperation(const Call& call,
+                                                   const Requester& requester,
+                                                   const OperationId& id) = 0;
+  /// Of the last `limit` operations of this kind that succeeded on this datastore.
+  virtual absl::StatusOr<StepDurations> GetStepDurations(const Call& call,
+                                                         const std::string& kind,
+                                                         const DatastoreId& datastore,
+                                                         int limit) = 0;
+  /// Forgets what is older than kept, at most `limit` rows of each kind. Returns how many went.
+  virtual absl::StatusOr<int> Purge(const Call& call, const Retention& kept, int limit) = 0;
 
   /// Registers a process as a worker with a lease of `lease` from now; or renews it. kAborted
   /// (kStaleOwner) when the lease had ended and the operations it held may be somebody else's: the
@@ -104,27 +137,31 @@ class Store {
   /// Ends a worker's lease and releases what it holds, so that others go on at once.
   virtual absl::Status ReleaseWorker(const Call& call, const WorkerId& worker) = 0;
 
-  /// Claims up to `limit` operations that are due and that no live worker holds, oldest due first,
-  /// and grows the generation of each one's guest. PENDING and WAITING ones become RUNNING. Frees
-  /// what dead workers held. `next_due` says when, beyond these, there may be more at the earliest.
+  /// Claims operations that are due and that no live worker holds, within `limits`: by turns among
+  /// projects, so that nobody waits for all of somebody else's, the oldest due of each first. Grows
+  /// the generation of each one's guest. PENDING and WAITING ones become RUNNING. Frees what dead
+  /// workers held. `next_due` says when, beyond these, there may be more at the earliest.
   /// Errors: kAborted (kStaleOwner): the worker is not registered or its lease has ended.
   struct Claims {
     std::vector<ClaimedOperation> operations;
     absl::Time next_due = absl::InfiniteFuture();
   };
-  virtual absl::StatusOr<Claims> ClaimDue(const Call& call, const WorkerId& worker, int limit) = 0;
+  virtual absl::StatusOr<Claims> ClaimDue(const Call& call,
+                                          const WorkerId& worker,
+                                          const ClaimLimits& limits) = 0;
 
   /// Everything an operation acts on.
   virtual absl::StatusOr<OperationTarget> LoadTarget(const Call& call, const OperationId& id) = 0;
 
   /// Writes a step's outcome, when `worker` still holds the operation and its lease lives. When the
-  /// operation ends, its lock is released, and its input and signals are erased, in the same
-  /// transaction; its steps stay. A signal that is awaited and has already arrived makes it due at
-  /// once. Returns the operation's new version. Errors: kAborted (kStaleOwner): not the owner any
-  /// more, nothing was written; as the effects.
-  virtual absl::StatusOr<std::int64_t> WriteOperation(const Call& call,
-                                                      const WorkerId& worker,
-                                                      const OperationWrite& write) = 0;
+  /// operation ends, its locks and what it had set aside are released, and its input (unless it
+  /// FAILED: a retry needs it) and signals are erased, in the same transaction; its steps stay. A
+  /// signal that is awaited and has already arrived, and a cancel that its owner has not seen, make
+  /// it due at once. Errors: kAborted (kStaleOwner): not the owner any more, nothing was written;
+  /// as the effects.
+  virtual absl::StatusOr<OperationWritten> WriteOperation(const Call& call,
+                                                          const WorkerId& worker,
+                                                          const OperationWrite& write) = 0;
 
   /// Tells an operation that something happened; it becomes due when it waits for that. Unknown and
   /// ended operations are not an error. The same name replaces the earlier payload. `signal.at` is
@@ -196,12 +233,45 @@ class Store {
   virtual absl::Status MarkPublished(const Call& call,
                                      const WorkerId& worker,
                                      std::int64_t position) = 0;
-  /// Stamped events after `position`, of `project` when given, by position.
-  virtual absl::StatusOr<std::vector<EventRecord>> ReadEvents(
-      const Call& call,
-      const std::optional<ProjectId>& project,
-      std::int64_t position,
-      int limit) = 0;
+  /// Stamped events after `position`, by position. Errors: kEventsGone: some after `position` are
+  /// not kept any more (0 is never too old).
+  virtual absl::StatusOr<std::vector<EventRecord>> ReadEvents(const Call& call,
+                                                              const EventFilter& filter,
+                                                              std::int64_t position,
+                                                              int limit) = 0;
+  /// The position of the last stamped event; 0: there was none.
+  virtual absl::StatusOr<std::int64_t> LastPosition(const Call& call) = 0;
+
+  // ---- Configuration groups ----
+
+  /// Errors: kVersionNotFound; kRequestIdReused. A repeated request returns the first one's group.
+  virtual absl::StatusOr<ConfigurationView> CreateConfiguration(
+      const Call& call, const Requester& requester, const Configuration& configuration) = 0;
+  /// Errors: kConfigurationNotFound.
+  virtual absl::StatusOr<ConfigurationView> GetConfiguration(
+      const Call& call, const std::optional<ProjectId>& project, const ConfigurationId& id) = 0;
+  /// Of `project` with an id greater than `after`, at most `limit` (1 to 100).
+  virtual absl::StatusOr<ConfigurationPage> ListConfigurations(const Call& call,
+                                                               const ProjectId& project,
+                                                               const ConfigurationId& after,
+                                                               int limit) = 0;
+  /// Errors: kConfigurationNotFound; kConfigurationInUse; kOperationRunning: one attaches it.
+  virtual absl::Status DeleteConfiguration(const Call& call,
+                                           const Requester& requester,
+                                           const ConfigurationId& id) = 0;
+
+  // ---- Audit ----
+  // Every method above that takes a Requester writes the record of what it accepts in its own
+  // transaction (a repeated request is recorded too).
+
+  /// Records what was refused.
+  virtual absl::Status RecordAudit(const Call& call, const AuditEntry& entry) = 0;
+  /// Records with an id below `before` (0: from the youngest), youngest first, at most `limit` (1
+  /// to 100).
+  virtual absl::StatusOr<std::vector<AuditEntry>> ListAudit(const Call& call,
+                                                            const AuditFilter& filter,
+                                                            std::int64_t before,
+                                                            int limit) = 0;
 };
 
 /// The shard of a guest, 0 to 63.

@@ -153,6 +153,32 @@ class Provisioner {
   /// Sets limits of memory and processors, without a restart. Errors: kNotFound.
   virtual absl::Status Resize(const Call& call, const GuestRef& guest, const Flavor& flavor) = 0;
 
+  /// Keeps what the volume holds now under `name` ([a-z0-9-], at most 64 characters), so that
+  /// RevertVolume can bring it back. Nothing may write to the volume meanwhile: the server must not
+  /// run. One that was finished is left as it is; shares space with the volume where the file
+  /// system can. Errors: kResourceExhausted: says how much is needed and how much is free.
+  virtual absl::Status SnapshotVolume(const Call& call,
+                                      const GuestRef& guest,
+                                      const VolumeId& volume,
+                                      const std::string& name) = 0;
+
+  /// Makes the volume hold what the snapshot does, and keeps the snapshot. The server must not run.
+  /// Errors: kNotFound: there is no finished snapshot of this name; the volume was not touched.
+  virtual absl::Status RevertVolume(const Call& call,
+                                    const GuestRef& guest,
+                                    const VolumeId& volume,
+                                    const std::string& name) = 0;
+
+  /// Removes a snapshot, finished or not. RemoveVolume removes all of its volume's.
+  virtual absl::Status RemoveSnapshot(const Call& call,
+                                      const GuestRef& guest,
+                                      const VolumeId& volume,
+                                      const std::string& name) = 0;
+
+  /// Ends every process of the guest, by force if need be, and removes its files but neither its
+  /// volume nor its claims, so that the next Ensure makes it anew.
+  virtual absl::Status Reset(const Call& call, const GuestRef& guest) = 0;
+
   /// Ends every process of the guest, by force if need be, and removes its files but not its
   /// volume. Leaves a tombstone, also for a guest that was never here: a later Place, EnsureVolume
   /// or Ensure of it is refused whatever its generation.

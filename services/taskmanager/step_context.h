@@ -32,6 +32,8 @@ class StepContext {
     absl::Time now;
     const Operation* operation = nullptr;
     int attempt = 1;
+    bool undoing = false;
+    std::string step;
     std::int64_t generation = 0;
     const std::vector<Signal>* signals = nullptr;
     std::map<std::string, std::string>* facts = nullptr;
@@ -51,6 +53,11 @@ class StepContext {
 
   /// Which attempt of the step this is, from 1: the same again after a wait or a crash.
   int attempt() const { return scope_.attempt; }
+
+  /// The name of the step that is run or undone.
+  const std::string& step() const { return scope_.step; }
+  /// Whether the step is being undone.
+  bool undoing() const { return scope_.undoing; }
 
   /// Goes with everything that is done to the guest.
   std::int64_t generation() const { return scope_.generation; }

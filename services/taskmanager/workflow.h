@@ -79,6 +79,14 @@ struct Step {
   absl::Duration run_limit = absl::Seconds(30);  ///< of one call of `run` or `undo`
   int attempts = 10;                             ///< of `run`, and again of `undo`
   BackoffPolicy backoff;
+
+  /// Once this step is done, the operation is not cancelled any more, and a later failure undoes
+  /// only what came after it.
+  bool point_of_no_return = false;
+
+  /// Of one `undo` from its first start, waits and retries included. What is not undone by then
+  /// remains, and the operation says so.
+  absl::Duration undo_limit = absl::Minutes(5);
 };
 
 /// How an operation failed, for Workflow::on_failed.
@@ -95,11 +103,20 @@ struct Workflow {
   int version = 1;
   std::vector<Step> steps;
 
+  /// Whether it may be cancelled at all.
+  bool cancellable = true;
+
   /// Of an operation that was accepted without one.
   absl::Duration deadline = absl::Minutes(10);
 
+  /// Whether a failure is undone as a cancel is. Otherwise what was made stays as it is.
+  bool undo_on_failure = true;
+
   /// What the instance shows once the operation has ended as FAILED, after everything was undone.
   std::function<std::vector<Effect>(const Failure&)> on_failed;
+
+  /// The same for CANCELLED.
+  std::function<std::vector<Effect>()> on_cancelled;
 
   /// What a human can do then, where the failing step does not say.
   std::string help;
