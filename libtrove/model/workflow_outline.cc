@@ -3,6 +3,13 @@
 #include <algorithm>
 
 namespace trove {
+namespace {
+
+constexpr bool kThere = false;
+constexpr bool kAway = true;  // clients may find the database away
+constexpr bool kNoReturn = true;
+
+}  // namespace
 
 const std::vector<WorkflowOutline>& WorkflowOutlines() {
   static const std::vector<WorkflowOutline> outlines = {
@@ -18,7 +25,7 @@ const std::vector<WorkflowOutline>& WorkflowOutlines() {
                  {"finish", "hands it over"}}},
       {.kind = "instance.delete",
        .cancellable = false,
-       .steps = {{"stop", "stops the server", .downtime = true},
+       .steps = {{"stop", "stops the server", kAway},
                  {"guest", "removes the guest"},
                  {"volume", "removes the data"},
                  {"release", "gives back port and user"},
@@ -27,39 +34,31 @@ const std::vector<WorkflowOutline>& WorkflowOutlines() {
        .steps = {{"configure", "gives the server its default parameters"},
                  {"finish", "records that there is no group"}}},
       {.kind = "instance.grow",
-       .steps = {{"volume", "makes the volume larger", .point_of_no_return = true},
+       .steps = {{"volume", "makes the volume larger", kThere, kNoReturn},
                  {"guest", "tells the guest"},
                  {"finish", "records the size"}}},
       {.kind = "instance.rebuild",
-       .steps = {{"stop", "stops the server", .downtime = true},
-                 {"reset",
-                  "removes everything but the data",
-                  .downtime = true,
-                  .point_of_no_return = true},
-                 {"guest", "starts a new guest", .downtime = true},
-                 {"connect", "waits for the guest agent", .downtime = true},
-                 {"adopt", "starts the server on the data", .downtime = true},
+       .steps = {{"stop", "stops the server", kAway},
+                 {"reset", "removes everything but the data", kAway, kNoReturn},
+                 {"guest", "starts a new guest", kAway},
+                 {"connect", "waits for the guest agent", kAway},
+                 {"adopt", "starts the server on the data", kAway},
                  {"finish", "hands it over"}}},
       {.kind = "instance.resize",
        .steps = {{"widen", "raises the limits to whatever is larger"},
-                 {"configure", "restarts the server for the new size", .downtime = true},
+                 {"configure", "restarts the server for the new size", kAway},
                  {"limits", "sets the new limits"},
                  {"finish", "records the flavor"}}},
       {.kind = "instance.restart",
-       .steps = {{"restart", "restarts the server", .downtime = true},
-                 {"finish", "hands it over"}}},
+       .steps = {{"restart", "restarts the server", kAway}, {"finish", "hands it over"}}},
       {.kind = "instance.start",
        .steps = {{"start", "starts the server"}, {"finish", "hands it over"}}},
       {.kind = "instance.stop",
-       .steps = {{"stop", "stops the server", .downtime = true},
-                 {"finish", "records that it is stopped"}}},
+       .steps = {{"stop", "stops the server", kAway}, {"finish", "records that it is stopped"}}},
       {.kind = "instance.upgrade",
-       .steps = {{"stop", "stops the server", .downtime = true},
-                 {"snapshot", "keeps the data aside", .downtime = true},
-                 {"upgrade",
-                  "starts the new version on the data",
-                  .downtime = true,
-                  .point_of_no_return = true},
+       .steps = {{"stop", "stops the server", kAway},
+                 {"snapshot", "keeps the data aside", kAway},
+                 {"upgrade", "starts the new version on the data", kAway, kNoReturn},
                  {"discard", "removes what was kept aside"},
                  {"finish", "records the version"}}},
   };
