@@ -93,6 +93,8 @@ struct NewAction {
   /// however that is; SetCharge makes it lasting. Deltas that are not positive are left out.
   std::vector<QuotaDelta> quota;
   std::vector<ResourceLock> locks;  ///< held besides the instance until the operation ends
+  /// Version of the instance that the action was checked against; 0: none.
+  std::int64_t seen_version = 0;
 };
 
 /// What an accepting transaction answers.

@@ -78,7 +78,8 @@ class Store {
                                                   const NewInstance& instance) = 0;
   /// Accepts an action: its guard (model/instance_state.h) decides, under the exclusive lock on the
   /// instance and the locks it names. Errors: kInstanceNotFound; kWrongState or kNotConfigurable;
-  /// kOperationRunning names the operation; kQuotaExceeded; kRequestIdReused.
+  /// kOperationRunning names the operation; kQuotaExceeded; kRequestIdReused; kAborted: the
+  /// instance is not at `seen_version` any more.
   virtual absl::StatusOr<Accepted> BeginAction(const Call& call,
                                                const Requester& requester,
                                                const NewAction& action) = 0;
@@ -89,6 +90,12 @@ class Store {
   virtual absl::StatusOr<Accepted> BeginDelete(const Call& call,
                                                const Requester& requester,
                                                const NewAction& action) = 0;
+  /// What the requester's request id led to when it was accepted within the last day, as a repeated
+  /// request gets it; absent: it was not, or there is none. A read: for a caller whose own checks
+  /// would refuse a repetition, because the first one has changed what they look at. Errors:
+  /// kRequestIdReused.
+  virtual absl::StatusOr<std::optional<Accepted>> FindAnswer(const Call& call,
+                                                             const Requester& requester) = 0;
   /// Errors: kInstanceNotFound; kRequestIdReused.
   virtual absl::StatusOr<InstanceView> RenameInstance(const Call& call,
                                                       const Requester& requester,
