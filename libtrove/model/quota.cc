@@ -1,5 +1,7 @@
 #include "libtrove/model/quota.h"
 
+#include "libtrove/model/errors.h"
+
 namespace trove {
 
 std::string_view QuotaResourceName(QuotaResource resource) {
@@ -43,6 +45,17 @@ std::vector<std::string> ExceededQuotas(const std::vector<Quota>& quotas,
     }
   }
   return exceeded;
+}
+
+absl::Status CheckQuotas(const std::vector<Quota>& quotas, const std::vector<QuotaDelta>& deltas) {
+  const std::vector<std::string> exceeded = ExceededQuotas(quotas, deltas);
+  if (exceeded.empty()) return absl::OkStatus();
+  std::string names;
+  for (const std::string& name : exceeded)
+    names += (names.empty() ? "'" : ", '") + name + "'";
+  return MakeError(Reason::kQuotaExceeded,
+                   "Quota exceeded for resources: [" + names + "]",
+                   {.help = "delete what is not needed, or ask an operator for a higher quota"});
 }
 
 std::vector<QuotaDelta> InstanceQuota(std::int64_t ram_mib, int volume_size_gib) {

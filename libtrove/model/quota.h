@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include <absl/status/status.h>
+
 namespace trove {
 
 /// What is counted for each project. Names and order are Trove's.
@@ -42,6 +44,9 @@ std::int64_t DefaultQuotaLimit(QuotaResource resource);
 /// that is not positive always fits.
 std::vector<std::string> ExceededQuotas(const std::vector<Quota>& quotas,
                                         const std::vector<QuotaDelta>& deltas);
+
+/// kQuotaExceeded names the resources that `deltas` would take over their limits.
+absl::Status CheckQuotas(const std::vector<Quota>& quotas, const std::vector<QuotaDelta>& deltas);
 
 /// What an instance of this size takes.
 std::vector<QuotaDelta> InstanceQuota(std::int64_t ram_mib, int volume_size_gib);
