@@ -31,6 +31,7 @@ struct ParameterRule {
   std::optional<double> minimum;     ///< of a number
   std::optional<double> maximum;     ///< of a number
   std::vector<std::string> choices;  ///< of a text, compared without case; empty: any
+  bool several = false;              ///< a text is a list of choices with commas between them
   bool restart_required = false;     ///< takes effect only when the server starts
 };
 
