@@ -15,6 +15,9 @@ absl::StatusOr<bool> LoadConfig(int argc, const char* const* argv, Config* confi
   loader.Add("public_key", &config->public_key, "PEM file: its key");
   loader.Add("master_key", &config->master_key, "file of 32 bytes that seals secrets in the store");
   loader.Add("manifests", &config->manifests, "folder with <datastore>/manifest.yaml");
+  loader.Add("datastores",
+             &config->datastores,
+             "folder with *.yaml of versions that an operator has installed; need not exist");
   loader.Add("default_datastore", &config->default_datastore, "used when none is asked for");
   loader.Add("region", &config->region, "the region that instances are shown in");
   loader.Add("most_volume_gib", &config->most_volume_gib, "largest volume of an instance, in GiB");

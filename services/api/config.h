@@ -15,6 +15,7 @@ struct Config {
   std::string public_key;                        ///< file: its key
   std::string master_key;                        ///< file of 32 bytes
   std::string manifests;                         ///< folder: <datastore>/manifest.yaml
+  std::string datastores;                        ///< folder: versions installed by an operator
   std::string default_datastore = "mariadb";
   std::string region = "RegionOne";
   int most_volume_gib = 10;

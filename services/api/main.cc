@@ -36,7 +36,8 @@ absl::Status Run(const Config& config) {
   TROVE_ASSIGN_OR_RETURN(const auto bus, service::ConnectBus(config.service, "api", log));
   TROVE_ASSIGN_OR_RETURN(const identity::MasterKey master_key,
                          identity::MasterKey::FromFile(config.master_key));
-  TROVE_ASSIGN_OR_RETURN(std::vector<Manifest> manifests, LoadManifests(config.manifests));
+  TROVE_ASSIGN_OR_RETURN(std::vector<Manifest> manifests,
+                         LoadManifests(config.manifests, config.datastores));
   Instances instances(*store,
                       *bus,
                       clock,

@@ -54,6 +54,9 @@ absl::StatusOr<bool> LoadConfig(int argc, const char* const* argv, Config* confi
   loader.Add("master_key", &config->master_key, "file with the store's master key, 32 bytes");
   loader.Add("job_signing_key", &config->job_signing_key, "file with the key jobs are signed with");
   loader.Add("manifests", &config->manifests, "folder with <datastore>/manifest.yaml");
+  loader.Add("datastores",
+             &config->datastores,
+             "folder with *.yaml of versions that an operator has installed; need not exist");
   loader.Add("conductor_enrol_address",
              &config->conductor_enrol_address,
              "host:port that new guests enrol at");

@@ -13,6 +13,7 @@ struct Config {
   std::string master_key;               ///< file of 32 bytes
   std::string job_signing_key;          ///< file: Ed25519 private key, PEM
   std::string manifests;                ///< folder: <datastore>/manifest.yaml
+  std::string datastores;               ///< folder: versions installed by an operator
   std::string conductor_enrol_address;  ///< host:port that new guests enrol at
   std::string provisioner = "process";
   std::string host = "local";  ///< this host's name in placements; must never change

@@ -17,8 +17,9 @@ namespace {
 constexpr absl::Duration kStartLimit = absl::Seconds(30);
 constexpr absl::Duration kRpcDrainLimit = absl::Seconds(2);
 
-absl::Status ImportManifests(Store& store, const std::string& folder) {
-  TROVE_ASSIGN_OR_RETURN(const std::vector<Manifest> manifests, LoadManifests(folder));
+absl::Status ImportManifests(Store& store, const Config& config) {
+  TROVE_ASSIGN_OR_RETURN(const std::vector<Manifest> manifests,
+                         LoadManifests(config.manifests, config.datastores));
   Catalogue catalogue;
   for (const Manifest& manifest : manifests)
     catalogue.datastores.push_back(manifest.datastore);
@@ -44,7 +45,7 @@ absl::Status Run(const Config& config) {
   const Log log;
   const SystemClock clock;
   TROVE_ASSIGN_OR_RETURN(const auto store, service::OpenStore(config.service, clock, true));
-  TROVE_RETURN_IF_ERROR(ImportManifests(*store, config.manifests));
+  TROVE_RETURN_IF_ERROR(ImportManifests(*store, config));
   TROVE_ASSIGN_OR_RETURN(const auto bus, service::ConnectBus(config.service, "taskmanager", log));
   TROVE_ASSIGN_OR_RETURN(const auto provisioner,
                          ProcessProvisioner::Open(ProvisionerOptionsOf(config), log));

@@ -30,6 +30,7 @@ TEST_CASE("the services find each other in the settings", "[unit][trovectl]") {
   Settings settings = MakeSettings(Input());
   CHECK(settings["common"]["nats_url"] == "tls://127.0.0.1:3");
   CHECK(settings["gateway"]["api"] == settings["api"]["listen"]);
+  CHECK(settings["common"]["datastores"] == "/data/datastores");
   CHECK(settings["taskmanager"]["conductor_enrol_address"] ==
         settings["conductor"]["enrol_listen"]);
   CHECK(settings["api"]["public_listen"] == "127.0.0.1:2");

@@ -58,6 +58,7 @@ absl::Status PrepareLayout(const Layout& layout) {
     return Annotate(ErrnoStatus(errno, layout.data_dir.string()),
                     "the data directory cannot be written to; choose one with --data-dir");
   }
+  TROVE_RETURN_IF_ERROR(MakeDirectory(layout.Datastores(), 0755));
   for (const fs::path& folder : {layout.Secrets(),
                                  layout.Services(),
                                  layout.StoreFile().parent_path(),

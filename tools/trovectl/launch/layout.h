@@ -23,6 +23,7 @@ struct Layout {
   std::filesystem::path Services() const { return data_dir / "services"; }
   std::filesystem::path Service(const std::string& service) const { return Services() / service; }
   std::filesystem::path StoreFile() const { return data_dir / "store" / "trove.db"; }
+  std::filesystem::path Datastores() const { return data_dir / "datastores"; }
   std::filesystem::path Nats() const { return data_dir / "nats"; }
   std::filesystem::path Logs() const { return data_dir / "logs"; }
   std::filesystem::path Log(const std::string& program) const {

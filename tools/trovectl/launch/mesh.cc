@@ -194,7 +194,7 @@ absl::Status StartChild(const Prepared& prepared,
 // takes too long, as where the database is not installed.
 bool AwaitTemplates(const Prepared& prepared) {
   const absl::StatusOr<std::vector<Manifest>> manifests =
-      LoadManifests(prepared.programs.manifests);
+      LoadManifests(prepared.programs.manifests, prepared.layout.Datastores());
   if (!manifests.ok()) return false;
   const Call call = CallFor(kTemplatesLimit);
   for (const Manifest& manifest : *manifests) {

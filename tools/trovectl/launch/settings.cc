@@ -89,6 +89,7 @@ Settings MakeSettings(const SettingsInput& input) {
                         {"store_path", layout.StoreFile()},
                         {"nats_url", "tls://" + Loopback(input.ports.nats)},
                         {"manifests", input.manifests},
+                        {"datastores", layout.Datastores()},
                         {"master_key", layout.Secret("master.key")},
                         {"log_level", "info"}};
 

@@ -38,7 +38,8 @@ absl::Status SetUpStore(const Layout& layout,
   const std::string file = layout.StoreFile();
   TROVE_RETURN_IF_ERROR(Annotate(Migrate(file), "make the store " + file));
   TROVE_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenSqliteStore({.path = file}));
-  TROVE_ASSIGN_OR_RETURN(std::vector<Manifest> loaded, LoadManifests(manifests));
+  TROVE_ASSIGN_OR_RETURN(std::vector<Manifest> loaded,
+                         LoadManifests(manifests, layout.Datastores()));
   Catalogue catalogue;
   for (Manifest& manifest : loaded)
     catalogue.datastores.push_back(std::move(manifest.datastore));
