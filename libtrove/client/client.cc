@@ -2,37 +2,41 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
-
-#include <grpcpp/grpcpp.h>
-
-#include "trove/v1/datastore.grpc.pb.h"
-#include "trove/v1/flavor.grpc.pb.h"
-#include "trove/v1/instance.grpc.pb.h"
-#include "trove/v1/limits.grpc.pb.h"
-#include "trove/v1/operation.grpc.pb.h"
-#include "trove/v1/token.grpc.pb.h"
 
 #include "libtrove/base/files.h"
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
-#include "libtrove/base/uuid.h"
+#include "libtrove/client/client_rep.h"
 #include "libtrove/client/json_calls.h"
+#include "libtrove/model/errors.h"
 #include "libtrove/rpc/channel.h"
-#include "libtrove/rpc/outgoing_call.h"
-#include "libtrove/rpc/status.h"
 
 namespace trove::client {
 namespace {
 
 constexpr int kPageSize = 100;
-constexpr int kRewatchMs = 200;
+constexpr absl::Duration kNap = absl::Milliseconds(100);
 
-bool HasEnded(const v1::Operation& operation) {
-  return operation.state() == v1::Operation::STATE_SUCCEEDED ||
-         operation.state() == v1::Operation::STATE_FAILED ||
-         operation.state() == v1::Operation::STATE_CANCELLED;
+// The one with this name. `what` is `instance`.
+template <typename Resource>
+absl::StatusOr<std::string> IdOf(const std::vector<Resource>& all,
+                                 const std::string& what,
+                                 const std::string& name,
+                                 Reason not_found) {
+  std::string ids;
+  int found = 0;
+  for (const Resource& each : all) {
+    if (each.name() != name) continue;
+    ids += (ids.empty() ? "" : " ") + each.id();
+    ++found;
+  }
+  if (found == 1) return ids;
+  if (found == 0) return MakeError(not_found, "there is no " + what + " " + name);
+  return absl::FailedPreconditionError("several " + what + "s are named " + name +
+                                       ", give an id: " + ids);
 }
 
 }  // namespace
@@ -50,48 +54,74 @@ absl::StatusOr<ClientOptions> OptionsFromEnvironment() {
     texts[i] = text;
   }
   TROVE_ASSIGN_OR_RETURN(std::string ca_pem, ReadFile(texts[2]));
-  return ClientOptions{texts[0], Secret(texts[1]), std::move(ca_pem)};
+  ClientOptions options;
+  options.endpoint = texts[0];
+  options.token = Secret(texts[1]);
+  options.ca_pem = std::move(ca_pem);
+  return options;
 }
 
-struct Client::Rep {
-  Rep(const ClientOptions& options, std::shared_ptr<grpc::Channel> to)
-      : channel(std::move(to)),
-        extras{.bearer_token = options.token, .wait_for_server = false},
-        instances(v1::InstanceService::NewStub(channel)),
-        datastores(v1::DatastoreService::NewStub(channel)),
-        flavors(v1::FlavorService::NewStub(channel)),
-        limits(v1::LimitsService::NewStub(channel)),
-        operations(v1::OperationService::NewStub(channel)),
-        tokens(v1::TokenService::NewStub(channel)) {}
+bool Pause(const Call& call, absl::Duration time) {
+  const absl::Time until = absl::Now() + time;
+  while (call.Check().ok()) {
+    const absl::Duration left = until - absl::Now();
+    if (left <= absl::ZeroDuration()) return true;
+    const absl::Duration nap = std::min({left, kNap, call.Remaining()});
+    ::poll(nullptr, 0, static_cast<int>(absl::ToInt64Milliseconds(nap)) + 1);
+  }
+  return false;
+}
 
-  const std::shared_ptr<grpc::Channel> channel;
-  const rpc::CallExtras extras;
-  const std::unique_ptr<v1::InstanceService::Stub> instances;
-  const std::unique_ptr<v1::DatastoreService::Stub> datastores;
-  const std::unique_ptr<v1::FlavorService::Stub> flavors;
-  const std::unique_ptr<v1::LimitsService::Stub> limits;
-  const std::unique_ptr<v1::OperationService::Stub> operations;
-  const std::unique_ptr<v1::TokenService::Stub> tokens;
-};
+Client::Rep::Rep(const ClientOptions& options, std::shared_ptr<grpc::Channel> to)
+    : endpoint(options.endpoint),
+      patience(options.patience),
+      channel(std::move(to)),
+      extras{.bearer_token = options.token, .wait_for_server = false},
+      audit(v1::AuditService::NewStub(channel)),
+      configurations(v1::ConfigurationService::NewStub(channel)),
+      datastores(v1::DatastoreService::NewStub(channel)),
+      events(v1::EventService::NewStub(channel)),
+      flavors(v1::FlavorService::NewStub(channel)),
+      instances(v1::InstanceService::NewStub(channel)),
+      limits(v1::LimitsService::NewStub(channel)),
+      operations(v1::OperationService::NewStub(channel)),
+      tokens(v1::TokenService::NewStub(channel)) {}
+
+absl::Status Client::Rep::Explain(const absl::Status& status) const {
+  if (status.GetPayload(kErrorDetailUrl)) return status;
+  const std::string said = MessageOf(status);
+  if (absl::IsUnavailable(status)) {
+    // The library's words for it are many; of a handshake that fails it says that much.
+    if (said.find("andshake") != std::string::npos ||
+        said.find("ertificate") != std::string::npos) {
+      return MakeError(Reason::kUnavailable,
+                       "whoever answers at " + endpoint + " is not the Trove of TROVE_CA",
+                       {.help = "Read DIR/client.env of the mesh that you mean again."});
+    }
+    return MakeError(
+        Reason::kUnavailable,
+        "Trove does not answer at " + endpoint,
+        {.help = "`trovectl status --data-dir DIR` says whether it is up, DIR/client.env where."});
+  }
+  if (absl::IsDeadlineExceeded(status))
+    return MakeError(Reason::kTimedOut, "Trove at " + endpoint + " gave no answer in time");
+  return status;
+}
 
 Client::Client(const ClientOptions& options)
     : rep_(std::make_unique<Rep>(options, rpc::PublicChannel(options.endpoint, options.ca_pem))) {}
 
 Client::~Client() = default;
 
-absl::StatusOr<v1::Instance> Client::CreateInstance(const Call& call,
-                                                    const v1::CreateInstanceRequest& request) {
-  v1::CreateInstanceRequest safe = request;
-  if (safe.request_id().empty()) safe.set_request_id(NewUuid());
-  return rpc::CallUnary(
-      *rep_->instances, &v1::InstanceService::Stub::CreateInstance, call, safe, rep_->extras);
+Client::InstanceOr Client::CreateInstance(const Call& call,
+                                          const v1::CreateInstanceRequest& request) {
+  return rep_->Change(*rep_->instances, &v1::InstanceService::Stub::CreateInstance, call, request);
 }
 
-absl::StatusOr<v1::Instance> Client::GetInstance(const Call& call, const std::string& id) {
+Client::InstanceOr Client::GetInstance(const Call& call, const std::string& id) {
   v1::GetInstanceRequest request;
   request.set_id(id);
-  return rpc::CallUnary(
-      *rep_->instances, &v1::InstanceService::Stub::GetInstance, call, request, rep_->extras);
+  return rep_->Ask(*rep_->instances, &v1::InstanceService::Stub::GetInstance, call, request);
 }
 
 absl::StatusOr<std::vector<v1::Instance>> Client::ListInstances(const Call& call) {
@@ -99,128 +129,186 @@ absl::StatusOr<std::vector<v1::Instance>> Client::ListInstances(const Call& call
   v1::ListInstancesRequest request;
   request.set_page_size(kPageSize);
   do {
-    TROVE_ASSIGN_OR_RETURN(const v1::ListInstancesResponse page,
-                           rpc::CallUnary(*rep_->instances,
-                                          &v1::InstanceService::Stub::ListInstances,
-                                          call,
-                                          request,
-                                          rep_->extras));
+    TROVE_ASSIGN_OR_RETURN(
+        const v1::ListInstancesResponse page,
+        rep_->Ask(*rep_->instances, &v1::InstanceService::Stub::ListInstances, call, request));
     instances.insert(instances.end(), page.instances().begin(), page.instances().end());
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
   return instances;
 }
 
-absl::StatusOr<v1::Instance> Client::RenameInstance(const Call& call,
-                                                    const std::string& id,
-                                                    const std::string& name) {
+Client::InstanceOr Client::RenameInstance(const Call& call,
+                                          const std::string& id,
+                                          const std::string& name) {
   v1::UpdateInstanceRequest request;
   request.mutable_instance()->set_id(id);
   request.mutable_instance()->set_name(name);
   request.mutable_update_mask()->add_paths("name");
-  return rpc::CallUnary(
-      *rep_->instances, &v1::InstanceService::Stub::UpdateInstance, call, request, rep_->extras);
+  return rep_->Change(*rep_->instances, &v1::InstanceService::Stub::UpdateInstance, call, request);
 }
 
-absl::StatusOr<v1::Instance> Client::DeleteInstance(const Call& call, const std::string& id) {
+Client::InstanceOr Client::DeleteInstance(const Call& call, const std::string& id) {
   v1::DeleteInstanceRequest request;
   request.set_id(id);
-  return rpc::CallUnary(
-      *rep_->instances, &v1::InstanceService::Stub::DeleteInstance, call, request, rep_->extras);
+  return DeleteInstance(call, request);
 }
 
-absl::StatusOr<v1::Instance> Client::RestartInstance(const Call& call, const std::string& id) {
+Client::InstanceOr Client::DeleteInstance(const Call& call,
+                                          const v1::DeleteInstanceRequest& request) {
+  return rep_->Change(*rep_->instances, &v1::InstanceService::Stub::DeleteInstance, call, request);
+}
+
+Client::InstanceOr Client::RestartInstance(const Call& call, const std::string& id) {
   v1::RestartInstanceRequest request;
   request.set_id(id);
-  return rpc::CallUnary(
-      *rep_->instances, &v1::InstanceService::Stub::RestartInstance, call, request, rep_->extras);
+  return RestartInstance(call, request);
 }
 
-absl::StatusOr<v1::Instance> Client::FindInstance(const Call& call, const std::string& id_or_name) {
+Client::InstanceOr Client::RestartInstance(const Call& call,
+                                           const v1::RestartInstanceRequest& request) {
+  return rep_->Change(*rep_->instances, &v1::InstanceService::Stub::RestartInstance, call, request);
+}
+
+Client::InstanceOr Client::StopInstance(const Call& call, const v1::StopInstanceRequest& request) {
+  return rep_->Change(*rep_->instances, &v1::InstanceService::Stub::StopInstance, call, request);
+}
+
+Client::InstanceOr Client::StartInstance(const Call& call,
+                                         const v1::StartInstanceRequest& request) {
+  return rep_->Change(*rep_->instances, &v1::InstanceService::Stub::StartInstance, call, request);
+}
+
+Client::InstanceOr Client::ResizeInstance(const Call& call,
+                                          const v1::ResizeInstanceRequest& request) {
+  return rep_->Change(*rep_->instances, &v1::InstanceService::Stub::ResizeInstance, call, request);
+}
+
+Client::InstanceOr Client::GrowVolume(const Call& call, const v1::GrowVolumeRequest& request) {
+  return rep_->Change(*rep_->instances, &v1::InstanceService::Stub::GrowVolume, call, request);
+}
+
+Client::InstanceOr Client::AttachConfiguration(const Call& call,
+                                               const v1::AttachConfigurationRequest& request) {
+  return rep_->Change(
+      *rep_->instances, &v1::InstanceService::Stub::AttachConfiguration, call, request);
+}
+
+Client::InstanceOr Client::DetachConfiguration(const Call& call,
+                                               const v1::DetachConfigurationRequest& request) {
+  return rep_->Change(
+      *rep_->instances, &v1::InstanceService::Stub::DetachConfiguration, call, request);
+}
+
+Client::InstanceOr Client::UpgradeInstance(const Call& call,
+                                           const v1::UpgradeInstanceRequest& request) {
+  return rep_->Change(*rep_->instances, &v1::InstanceService::Stub::UpgradeInstance, call, request);
+}
+
+Client::InstanceOr Client::RebuildInstance(const Call& call,
+                                           const v1::RebuildInstanceRequest& request) {
+  return rep_->Change(*rep_->instances, &v1::InstanceService::Stub::RebuildInstance, call, request);
+}
+
+Client::InstanceOr Client::FindInstance(const Call& call, const std::string& id_or_name) {
   if (IsUuid(id_or_name)) {
-    absl::StatusOr<v1::Instance> by_id = GetInstance(call, id_or_name);
+    InstanceOr by_id = GetInstance(call, id_or_name);
     if (!absl::IsNotFound(by_id.status())) return by_id;
   }
   TROVE_ASSIGN_OR_RETURN(const std::vector<v1::Instance> all, ListInstances(call));
-  std::vector<const v1::Instance*> found;
-  for (const v1::Instance& instance : all) {
-    if (instance.name() == id_or_name) found.push_back(&instance);
+  TROVE_ASSIGN_OR_RETURN(const std::string id,
+                         IdOf(all, "instance", id_or_name, Reason::kInstanceNotFound));
+  return *std::find_if(
+      all.begin(), all.end(), [&](const v1::Instance& each) { return each.id() == id; });
+}
+
+absl::StatusOr<v1::Configuration> Client::CreateConfiguration(
+    const Call& call, const v1::CreateConfigurationRequest& request) {
+  return rep_->Change(
+      *rep_->configurations, &v1::ConfigurationService::Stub::CreateConfiguration, call, request);
+}
+
+absl::StatusOr<v1::Configuration> Client::GetConfiguration(const Call& call,
+                                                           const std::string& id) {
+  v1::GetConfigurationRequest request;
+  request.set_id(id);
+  return rep_->Ask(
+      *rep_->configurations, &v1::ConfigurationService::Stub::GetConfiguration, call, request);
+}
+
+absl::StatusOr<std::vector<v1::Configuration>> Client::ListConfigurations(const Call& call) {
+  std::vector<v1::Configuration> all;
+  v1::ListConfigurationsRequest request;
+  request.set_page_size(kPageSize);
+  do {
+    TROVE_ASSIGN_OR_RETURN(const v1::ListConfigurationsResponse page,
+                           rep_->Ask(*rep_->configurations,
+                                     &v1::ConfigurationService::Stub::ListConfigurations,
+                                     call,
+                                     request));
+    all.insert(all.end(), page.configurations().begin(), page.configurations().end());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return all;
+}
+
+absl::StatusOr<v1::Configuration> Client::FindConfiguration(const Call& call,
+                                                            const std::string& id_or_name) {
+  if (IsUuid(id_or_name)) {
+    absl::StatusOr<v1::Configuration> by_id = GetConfiguration(call, id_or_name);
+    if (!absl::IsNotFound(by_id.status())) return by_id;
   }
-  if (found.size() == 1) return *found[0];
-  if (found.empty()) return absl::NotFoundError("there is no instance " + id_or_name);
-  std::string ids;
-  for (const v1::Instance* instance : found)
-    ids += " " + instance->id();
-  return absl::FailedPreconditionError("several instances are named " + id_or_name +
-                                       ", give an id:" + ids);
+  TROVE_ASSIGN_OR_RETURN(const std::vector<v1::Configuration> all, ListConfigurations(call));
+  TROVE_ASSIGN_OR_RETURN(const std::string id,
+                         IdOf(all, "configuration", id_or_name, Reason::kConfigurationNotFound));
+  return GetConfiguration(call, id);
+}
+
+absl::Status Client::DeleteConfiguration(const Call& call,
+                                         const v1::DeleteConfigurationRequest& request) {
+  return rep_
+      ->Change(*rep_->configurations,
+               &v1::ConfigurationService::Stub::DeleteConfiguration,
+               call,
+               request)
+      .status();
 }
 
 absl::StatusOr<std::vector<v1::Datastore>> Client::ListDatastores(const Call& call) {
   TROVE_ASSIGN_OR_RETURN(
       const v1::ListDatastoresResponse response,
-      rpc::CallUnary(
-          *rep_->datastores, &v1::DatastoreService::Stub::ListDatastores, call, {}, rep_->extras));
+      rep_->Ask(*rep_->datastores, &v1::DatastoreService::Stub::ListDatastores, call, {}));
   return std::vector<v1::Datastore>(response.datastores().begin(), response.datastores().end());
 }
 
 absl::StatusOr<std::vector<v1::Flavor>> Client::ListFlavors(const Call& call) {
   TROVE_ASSIGN_OR_RETURN(
       const v1::ListFlavorsResponse response,
-      rpc::CallUnary(
-          *rep_->flavors, &v1::FlavorService::Stub::ListFlavors, call, {}, rep_->extras));
+      rep_->Ask(*rep_->flavors, &v1::FlavorService::Stub::ListFlavors, call, {}));
   return std::vector<v1::Flavor>(response.flavors().begin(), response.flavors().end());
 }
 
 absl::StatusOr<v1::Limits> Client::GetLimits(const Call& call) {
-  return rpc::CallUnary(*rep_->limits, &v1::LimitsService::Stub::GetLimits, call, {}, rep_->extras);
-}
-
-absl::StatusOr<v1::Operation> Client::GetOperation(const Call& call, const std::string& id) {
-  v1::GetOperationRequest request;
-  request.set_id(id);
-  return rpc::CallUnary(
-      *rep_->operations, &v1::OperationService::Stub::GetOperation, call, request, rep_->extras);
-}
-
-absl::StatusOr<v1::Operation> Client::WatchOperation(
-    const Call& call,
-    const std::string& id,
-    const std::function<void(const v1::Operation&)>& on_change) {
-  v1::WatchOperationRequest request;
-  request.set_id(id);
-  v1::Operation last;
-  last.set_version(-1);
-  while (true) {
-    TROVE_RETURN_IF_ERROR(call.Check());
-    rpc::OutgoingCall outgoing(call, rep_->extras);
-    const auto reader = rep_->operations->WatchOperation(outgoing.context(), request);
-    v1::Operation operation;
-    while (reader->Read(&operation)) {
-      if (operation.version() > last.version()) on_change(operation);
-      last = operation;
-    }
-    const absl::Status status = rpc::FromGrpc(reader->Finish());
-    if (HasEnded(last)) return last;
-    // A service that restarts is back soon.
-    if (!status.ok() && !absl::IsUnavailable(status)) return status;
-    ::poll(nullptr, 0, kRewatchMs);
-  }
+  return rep_->Ask(*rep_->limits, &v1::LimitsService::Stub::GetLimits, call, {});
 }
 
 absl::StatusOr<v1::CreateTokenResponse> Client::CreateToken(const Call& call,
                                                             const v1::CreateTokenRequest& request) {
-  return rpc::CallUnary(
-      *rep_->tokens, &v1::TokenService::Stub::CreateToken, call, request, rep_->extras);
+  return rep_->Change(*rep_->tokens, &v1::TokenService::Stub::CreateToken, call, request);
 }
 
 absl::StatusOr<std::vector<std::string>> Client::ListServices(const Call& call) {
-  return ListServicesByReflection(call, rep_->channel);
+  return rep_->Persist(call, [&] { return ListServicesByReflection(call, rep_->channel); });
 }
 
 absl::StatusOr<std::vector<std::string>> Client::CallJson(const Call& call,
                                                           const std::string& method,
                                                           const std::string& request_json) {
-  return CallByReflection(call, rep_->channel, rep_->extras, method, request_json);
+  // Once: what the method does is not known here.
+  absl::StatusOr<std::vector<std::string>> answers =
+      CallByReflection(call, rep_->channel, rep_->extras, method, request_json);
+  if (!answers.ok()) return rep_->Explain(answers.status());
+  return answers;
 }
 
 }  // namespace trove::client
