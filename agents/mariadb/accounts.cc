@@ -4,6 +4,8 @@
 #include <cctype>
 #include <string>
 
+#include <openssl/sha.h>
+
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
 #include "libtrove/base/uuid.h"
@@ -18,6 +20,21 @@ absl::Status CheckWord(const std::string& what, const std::string& word) {
   };
   if (std::all_of(word.begin(), word.end(), allowed)) return absl::OkStatus();
   return absl::InvalidArgumentError(what + " must be letters, digits and '_', not " + word);
+}
+
+// As the server keeps passwords: `*` and the SHA-1 of the SHA-1, in hexadecimal.
+std::string PasswordHash(const Secret& password) {
+  unsigned char digest[SHA_DIGEST_LENGTH];
+  const std::string& text = password.Reveal();
+  ::SHA1(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  ::SHA1(digest, sizeof(digest), digest);
+  std::string hash = "*";
+  for (const unsigned char byte : digest) {
+    constexpr char kHex[] = "0123456789ABCDEF";
+    hash += kHex[byte >> 4];
+    hash += kHex[byte & 15];
+  }
+  return hash;
 }
 
 absl::Status CreateDatabase(Connection& connection, const agent::DatabaseSpec& database) {
@@ -83,6 +100,15 @@ absl::Status SecureAccounts(Connection& connection, const Secret& admin_password
     TROVE_RETURN_IF_ERROR(Annotate(connection.Execute(statement), "secure the accounts"));
   }
   return absl::OkStatus();
+}
+
+std::string AdoptionStatements(const Secret& admin_password) {
+  const std::string account = "'" + std::string(kAdminUser) + "'@'localhost'";
+  const std::string password = " IDENTIFIED BY PASSWORD '" + PasswordHash(admin_password) + "'";
+  std::string statements = "CREATE USER IF NOT EXISTS ";
+  statements += account + password + ";\nALTER USER " + account + password;
+  statements += ";\nGRANT ALL PRIVILEGES ON *.* TO " + account + " WITH GRANT OPTION;\n";
+  return statements;
 }
 
 absl::Status CreateContent(Connection& connection,

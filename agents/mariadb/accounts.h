@@ -21,6 +21,10 @@ inline constexpr char kAdminUser[] = "os_admin";
 /// the agent's.
 absl::Status SecureAccounts(Connection& connection, const Secret& admin_password);
 
+/// The statements, one a line, that give the agent's account in a server of an earlier life a new
+/// password. The password is in them as a hash. Every other account stays as it is.
+std::string AdoptionStatements(const Secret& admin_password);
+
 /// Makes databases and users that are missing; a user that is there gets the password anew.
 /// Errors: kInvalidArgument: a character set or collation that the server does not know.
 absl::Status CreateContent(Connection& connection,

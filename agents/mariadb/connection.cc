@@ -1,7 +1,10 @@
 #include "agents/mariadb/connection.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cstdint>
+#include <stop_token>
 #include <utility>
 
 #include <errmsg.h>
@@ -42,6 +45,7 @@ absl::Status ErrorOf(MYSQL* mysql, std::string_view what) {
 
 struct Connection::Rep {
   Handle<MYSQL, mysql_close> mysql;
+  std::stop_token stop;
 };
 
 Connection::Connection(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
@@ -55,10 +59,13 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Call& call,
   auto rep = std::make_unique<Rep>();
   rep->mysql.reset(mysql_init(nullptr));
   if (rep->mysql == nullptr) return absl::ResourceExhaustedError("no memory for a connection");
+  rep->stop = call.stop;
   MYSQL* mysql = rep->mysql.get();
   const auto seconds = static_cast<unsigned>(
       std::clamp<std::int64_t>(absl::ToInt64Seconds(call.Remaining()), 1, 60));
-  mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+  // Nobody can end this wait, so it is short: who needs longer asks again.
+  const unsigned greeting_seconds = std::min(seconds, 3U);
+  mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &greeting_seconds);
   mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &seconds);
   mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
   mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
@@ -72,6 +79,10 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Call& call,
 
 absl::StatusOr<std::vector<std::vector<std::string>>> Connection::Query(std::string_view sql) {
   MYSQL* mysql = rep_->mysql.get();
+  if (rep_->stop.stop_requested()) return absl::CancelledError("the caller has gone");
+  // A statement that nobody wants any more loses its connection.
+  const std::stop_callback on_stop(
+      rep_->stop, [socket = mysql_get_socket(mysql)] { ::shutdown(socket, SHUT_RDWR); });
   // The statement itself is not in the message: it may hold a password.
   if (mysql_real_query(mysql, sql.data(), sql.size()) != 0) return ErrorOf(mysql, "the server");
   std::vector<std::vector<std::string>> rows;

@@ -13,7 +13,8 @@
 
 namespace trove::mariadb {
 
-/// A connection to the agent's own server over its private socket. One thread at a time.
+/// A connection to the agent's own server over its private socket. One thread at a time. It is lost
+/// when the stop of the call that opened it is requested.
 class Connection {
  public:
   /// Errors: kUnavailable: the server does not answer (yet); kPermissionDenied: the password.
@@ -24,7 +25,7 @@ class Connection {
   ~Connection();
 
   /// One row after another, each column as text. Errors: kUnavailable: the connection is lost or
-  /// the call's time is over; kInternal: the server refused, with its words.
+  /// the call's time is over; kCancelled; kInternal: the server refused, with its words.
   absl::StatusOr<std::vector<std::vector<std::string>>> Query(std::string_view sql);
   absl::Status Execute(std::string_view sql) { return Query(sql).status(); }
 

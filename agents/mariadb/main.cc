@@ -15,9 +15,9 @@ namespace {
 constexpr absl::Duration kTemplateLimit = absl::Minutes(5);
 
 absl::Status Main(int argc, const char* const* argv) {
-  // What a provisioner calls to make what new volumes begin as.
-  if (argc == 3 && std::string_view(argv[1]) == "--build-template") {
-    return BuildTemplate(CallFor(kTemplateLimit), argv[2]);
+  // What a provisioner calls to make what new volumes begin as: `--build-template FOLDER [ENGINE]`.
+  if ((argc == 3 || argc == 4) && std::string_view(argv[1]) == "--build-template") {
+    return BuildTemplate(CallFor(kTemplateLimit), argv[2], argc == 4 ? argv[3] : "");
   }
   agent::AgentConfig config;
   TROVE_ASSIGN_OR_RETURN(const bool run, agent::LoadAgentConfig(argc, argv, &config));

@@ -1,126 +1,106 @@
 #include "agents/mariadb/mariadb_datastore.h"
 
-#include <poll.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <future>
+#include <set>
 #include <utility>
 
 #include "agents/mariadb/accounts.h"
-#include "agents/mariadb/server_config.h"
+#include "agents/mariadb/engine.h"
 #include "agents/mariadb/template.h"
+#include "agents/mariadb/upgrade.h"
+#include "agents/mariadb/variables.h"
 #include "libtrove/base/files.h"
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
-#include "libtrove/base/subprocess.h"
-#include "libtrove/base/uuid.h"
 
 namespace trove::mariadb {
 namespace {
 
-namespace fs = std::filesystem;
-
-constexpr int kPollMs = 10;
-constexpr absl::Duration kStopGrace = absl::Seconds(60);
 constexpr absl::Duration kKeeperLimit = absl::Seconds(1);  // it answers from memory
+constexpr absl::Duration kBackLimit = absl::Seconds(10);
+constexpr int kMostEnds = 3;
+
+// The exact number of the server: `10.11.6`.
+absl::StatusOr<std::string> VersionOf(Connection& connection) {
+  TROVE_ASSIGN_OR_RETURN(const auto rows, connection.Query("SELECT VERSION()"));
+  if (rows.empty()) return absl::InternalError("the server does not say its version");
+  return rows.front().front().substr(0, rows.front().front().find('-'));
+}
+
+// What has to change in a server that runs, and how.
+struct Difference {
+  std::map<std::string, Variable> variables;
+  Changes dynamic;
+  std::set<std::string> at_start;  // only when it starts
+};
+
+absl::StatusOr<Difference> DifferenceOf(Connection& connection,
+                                        const ServerConfig& running,
+                                        const ServerConfig& config) {
+  Difference difference;
+  std::set<std::string> names;
+  for (const auto& [name, value] : running.variables) {
+    if (config.variables.count(name) == 0) names.insert(name);
+  }
+  for (const auto& [name, value] : config.variables) {
+    const auto before = running.variables.find(name);
+    if (before == running.variables.end() || before->second != value) names.insert(name);
+  }
+  TROVE_ASSIGN_OR_RETURN(difference.variables, DescribeVariables(connection, names));
+  for (const std::string& name : names) {
+    const auto wanted = config.variables.find(name);
+    const auto variable = difference.variables.find(name);
+    const bool known = variable != difference.variables.end();
+    if (known && wanted != config.variables.end())
+      TROVE_RETURN_IF_ERROR(CheckValue(name, variable->second, wanted->second));
+    if (!known || variable->second.read_only) {
+      difference.at_start.insert(name);
+    } else if (wanted == config.variables.end()) {
+      difference.dynamic[name] = std::nullopt;
+    } else {
+      difference.dynamic[name] = wanted->second;
+    }
+  }
+  return difference;
+}
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<agent::Datastore>> MariadbDatastore::Make(
     const agent::DatastoreParts& parts) {
-  TROVE_ASSIGN_OR_RETURN(fs::path program, FindProgram("mariadbd"));
-  return std::unique_ptr<agent::Datastore>(new MariadbDatastore(parts, std::move(program)));
+  return std::unique_ptr<agent::Datastore>(new MariadbDatastore(parts));
 }
 
-MariadbDatastore::MariadbDatastore(const agent::DatastoreParts& parts, fs::path server_program)
-    : parts_(parts),
-      server_program_(std::move(server_program)),
-      data_dir_(fs::path(parts.config.volume_dir) / "data"),
-      tmp_dir_(fs::path(parts.config.volume_dir) / "tmp"),
-      config_file_(fs::path(parts.config.guest_dir) / "my.cnf"),
-      log_file_(fs::path(parts.config.guest_dir) / "mariadbd.log") {}
+MariadbDatastore::MariadbDatastore(const agent::DatastoreParts& parts)
+    : parts_(parts), server_(parts_) {}
 
-std::string MariadbDatastore::ConfigOf(const agent::PrepareSpec& spec) const {
-  return ServerConfigText({.data_dir = data_dir_,
-                           .socket = parts_.config.DatabaseSocket(),
-                           .pid_file = fs::path(parts_.config.guest_dir) / "mariadbd.pid",
-                           .tmp_dir = tmp_dir_,
-                           .address = spec.address,
-                           .port = spec.port,
-                           .tls_certificate = parts_.files.endpoint_certificate,
-                           .tls_key = parts_.files.endpoint_key,
-                           .tls_authority = parts_.files.endpoint_authority,
-                           .memory_mib = spec.memory_mib,
-                           .vcpus = spec.vcpus,
-                           .server_id = ServerIdOf(parts_.config.guest_id)});
+void MariadbDatastore::ForgetAnswers() {
+  const MutexLock lock(mutex_);
+  health_.reset();
+  answered_run_ = 0;
 }
 
-// A server that an earlier prepare has left behind may have been started for something else.
-absl::Status MariadbDatastore::StopUnlessConfigured(const Call& call,
-                                                    const std::string& config) const {
-  const absl::StatusOr<std::string> before = ReadFile(config_file_);
-  if (before.ok() && *before == config) return absl::OkStatus();
-  return parts_.server.Stop(call, SIGTERM, kStopGrace);
-}
-
-absl::Status MariadbDatastore::StartServer(const Call& call) const {
-  keeper::Command command;
-  command.argv = {server_program_, "--defaults-file=" + config_file_.string()};
-  command.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TZ=UTC"};
-  command.cwd = data_dir_;
-  command.output = log_file_;
-  return parts_.server.Start(call, command, SIGTERM);
-}
-
-std::string MariadbDatastore::LastLogLines() const {
-  const absl::StatusOr<std::string> log = ReadFile(log_file_);
-  if (!log.ok()) return "";
-  constexpr std::size_t kMost = 500;
-  return log->size() <= kMost ? *log : "…" + log->substr(log->size() - kMost);
-}
-
-absl::StatusOr<std::unique_ptr<Connection>> MariadbDatastore::ConnectWhenReady(
-    const Call& call, const std::string& user, const Secret& password) const {
-  TROVE_ASSIGN_OR_RETURN(const keeper::ProcessStatus before, parts_.server.Status(call));
-  while (true) {
-    absl::StatusOr<std::unique_ptr<Connection>> connection =
-        Connection::Open(call, parts_.config.DatabaseSocket(), user, password);
-    if (connection.ok() || !absl::IsUnavailable(connection.status())) return connection;
-    // A server that ends again and again will not come up by waiting.
-    TROVE_ASSIGN_OR_RETURN(const keeper::ProcessStatus now, parts_.server.Status(call));
-    if (now.restarts >= before.restarts + 3) {
-      return absl::FailedPreconditionError("mariadbd ends as soon as it starts: " + LastLogLines());
-    }
-    if (const absl::Status late = call.Check(); !late.ok()) {
-      return Annotate(late, "wait for mariadbd to answer: " + MessageOf(connection.status()));
-    }
-    ::poll(nullptr, 0, kPollMs);
-  }
+absl::Status MariadbDatastore::Validate(const agent::ServerSettings& settings) const {
+  return server_.ConfigOf(settings).status();
 }
 
 absl::Status MariadbDatastore::Prepare(const Call& call,
                                        const agent::PrepareSpec& spec,
                                        const agent::Progress& say) {
-  if (!IsInitialized(data_dir_)) {
+  TROVE_ASSIGN_OR_RETURN(const ServerConfig config, server_.ConfigOf(spec.settings));
+  if (!IsInitialized(server_.data_dir())) {
     say("making the data directory");
-    TROVE_RETURN_IF_ERROR(InitializeData(call, data_dir_));
+    TROVE_RETURN_IF_ERROR(InitializeData(call, server_.data_dir(), config.engine));
   }
-  const std::string config = ConfigOf(spec);
-  TROVE_RETURN_IF_ERROR(StopUnlessConfigured(call, config));
-  TROVE_RETURN_IF_ERROR(MakeDirectory(tmp_dir_, 0700));
-  TROVE_RETURN_IF_ERROR(WriteFileAtomically(config_file_, config, 0600));
   say("starting the server");
-  TROVE_RETURN_IF_ERROR(StartServer(call));
+  TROVE_RETURN_IF_ERROR(server_.Start(call, config));
   // What a provisioner copied is not on the disk yet. The server's start takes as long as this.
   std::future<absl::Status> durable =
-      std::async(std::launch::async, [this] { return SyncFileSystem(data_dir_); });
+      std::async(std::launch::async, [this] { return SyncFileSystem(server_.data_dir()); });
   // A prepare that was cut off may have secured the accounts already.
-  absl::StatusOr<std::unique_ptr<Connection>> connection =
-      ConnectWhenReady(call, kAdminUser, parts_.server_password);
-  if (absl::IsPermissionDenied(connection.status())) {
-    connection = ConnectWhenReady(call, "root", Secret());
-  }
+  absl::StatusOr<std::unique_ptr<Connection>> connection = server_.Connect(call, kMostEnds);
+  if (absl::IsPermissionDenied(connection.status())) connection = server_.ConnectAsRoot(call);
   TROVE_RETURN_IF_ERROR(connection.status());
   say("securing accounts");
   TROVE_RETURN_IF_ERROR(SecureAccounts(**connection, parts_.server_password));
@@ -129,21 +109,171 @@ absl::Status MariadbDatastore::Prepare(const Call& call,
   return durable.get();
 }
 
-absl::Status MariadbDatastore::Start(const Call& call, const agent::Progress& say) {
+absl::Status MariadbDatastore::Start(const Call& call,
+                                     const std::optional<agent::ServerSettings>& settings,
+                                     const agent::Progress& say) {
   say("starting the server");
-  TROVE_RETURN_IF_ERROR(StartServer(call));
-  return ConnectWhenReady(call, kAdminUser, parts_.server_password).status();
+  TROVE_ASSIGN_OR_RETURN(const keeper::ProcessStatus process, parts_.server.Status(call));
+  if (process.running) {
+    const absl::Status up = server_.Connect(call, kMostEnds).status();
+    if (!absl::IsFailedPrecondition(up)) return up;
+  }
+  if (settings) {
+    TROVE_ASSIGN_OR_RETURN(const ServerConfig config, server_.ConfigOf(*settings));
+    if (config != server_.LastGood()) return server_.Try(call, config, Fallback::kLastGood);
+    // Whatever the keeper was left with by an attempt that was cut off.
+    TROVE_RETURN_IF_ERROR(server_.Stop(call));
+  }
+  TROVE_RETURN_IF_ERROR(server_.StartLastGood(call));
+  return server_.Connect(call, kMostEnds).status();
 }
 
 absl::Status MariadbDatastore::Stop(const Call& call, const agent::Progress& say) {
   say("stopping the server");
-  {
-    const MutexLock lock(mutex_);
-    health_.reset();
+  ForgetAnswers();
+  return server_.Stop(call);
+}
+
+absl::StatusOr<bool> MariadbDatastore::Configure(const Call& call,
+                                                 const agent::ServerSettings& settings,
+                                                 agent::Restarting restarting,
+                                                 const agent::Progress& say) {
+  say("configuring the server");
+  TROVE_ASSIGN_OR_RETURN(const ServerConfig config, server_.ConfigOf(settings));
+  TROVE_ASSIGN_OR_RETURN(const keeper::ProcessStatus process, parts_.server.Status(call));
+  if (process.running || process.restart) {
+    // It may have been killed a moment ago; what hangs does not get all the time there is.
+    auto connection = server_.Connect(call.Within(call.Remaining() / 3), kMostEnds);
+    TROVE_RETURN_IF_ERROR(call.Check());
+    TROVE_ASSIGN_OR_RETURN(const std::optional<ServerConfig> running, server_.Running(call));
+    if (connection.ok() && running)
+      return Reconfigure(call, **connection, *running, config, restarting, say);
   }
-  answered_run_ = 0;
-  // What follows, as in a restart, needs its time too when the server does not hear.
-  return parts_.server.Stop(call, SIGTERM, std::min(kStopGrace, call.Remaining() / 2));
+  // It serves nobody, so that nobody is disturbed.
+  say("starting the server");
+  ForgetAnswers();
+  TROVE_RETURN_IF_ERROR(server_.Try(call, config, Fallback::kLastGood));
+  return false;
+}
+
+absl::StatusOr<bool> MariadbDatastore::Reconfigure(const Call& call,
+                                                   Connection& connection,
+                                                   const ServerConfig& running,
+                                                   const ServerConfig& config,
+                                                   agent::Restarting restarting,
+                                                   const agent::Progress& say) {
+  TROVE_ASSIGN_OR_RETURN(const Difference difference, DifferenceOf(connection, running, config));
+  const bool restart = !difference.at_start.empty() || running.engine != config.engine;
+  if (restart && restarting == agent::Restarting::kAllowed) {
+    say("restarting the server");
+    ForgetAnswers();
+    TROVE_RETURN_IF_ERROR(server_.Try(call, config, Fallback::kLastGood));
+    return false;
+  }
+  const absl::Status set = SetVariables(connection, difference.variables, difference.dynamic);
+  if (!set.ok()) {
+    if (absl::IsInvalidArgument(set)) return set;
+    // Cut off in the middle. A server that was started anew meanwhile is as before anyhow.
+    const Call back = CallFor(kBackLimit);
+    if (auto again = server_.Connect(back, kMostEnds); again.ok())
+      RestoreVariables(**again, difference.variables, difference.dynamic);
+    TROVE_RETURN_IF_ERROR(call.Check());
+    return set;
+  }
+  ServerConfig now = config;
+  now.engine = running.engine;
+  for (const std::string& name : difference.at_start) {
+    const auto before = running.variables.find(name);
+    if (before == running.variables.end()) {
+      now.variables.erase(name);
+    } else {
+      now.variables[name] = before->second;
+    }
+  }
+  TROVE_RETURN_IF_ERROR(server_.Note(call, now));
+  return restart;
+}
+
+absl::Status MariadbDatastore::CheckUpgrade(const Call& call,
+                                            const agent::ServerSettings& settings) const {
+  for (const char* program : {"mariadbd", "mariadb-upgrade"})
+    TROVE_RETURN_IF_ERROR(FindEngineProgram(settings.engine, program).status());
+  const std::optional<agent::ServerSettings> before = parts_.state.settings();
+  if (before) return CheckVersions(before->version_number, settings.version_number);
+  // A guest of an earlier release: its server knows.
+  TROVE_ASSIGN_OR_RETURN(const keeper::ProcessStatus process, parts_.server.Status(call));
+  if (!process.running) return absl::OkStatus();
+  TROVE_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
+                         server_.Connect(call, kMostEnds));
+  TROVE_ASSIGN_OR_RETURN(const std::string version, VersionOf(*connection));
+  return CheckVersions(version, settings.version_number);
+}
+
+// A new version does not take over what an old one has left in the middle of its work.
+absl::Status MariadbDatastore::StopInOrder(const Call& call) {
+  ForgetAnswers();
+  TROVE_RETURN_IF_ERROR(server_.Stop(call));
+  TROVE_ASSIGN_OR_RETURN(bool in_order, server_.EndedInOrder(call));
+  if (in_order) return absl::OkStatus();
+  TROVE_RETURN_IF_ERROR(server_.StartLastGood(call));
+  TROVE_RETURN_IF_ERROR(server_.Connect(call, kMostEnds).status());
+  TROVE_RETURN_IF_ERROR(server_.Stop(call));
+  TROVE_ASSIGN_OR_RETURN(in_order, server_.EndedInOrder(call));
+  if (in_order) return absl::OkStatus();
+  return absl::FailedPreconditionError("the old version does not end in order");
+}
+
+absl::Status MariadbDatastore::Upgrade(const Call& call,
+                                       const agent::ServerSettings& settings,
+                                       const agent::PointOfNoReturn& committed,
+                                       const agent::Progress& say) {
+  TROVE_ASSIGN_OR_RETURN(const ServerConfig config, server_.ConfigOf(settings));
+  TROVE_RETURN_IF_ERROR(CheckUpgrade(call, settings));
+  say("stopping the old version");
+  // An upgrade that was cut off after it was committed has no old version to go back to.
+  if (parts_.state.settings() == settings) {
+    ForgetAnswers();
+    TROVE_RETURN_IF_ERROR(server_.Stop(call));
+  } else {
+    TROVE_RETURN_IF_ERROR(StopInOrder(call));
+  }
+  TROVE_RETURN_IF_ERROR(committed());
+  say("starting the new version");
+  TROVE_RETURN_IF_ERROR(server_.Try(call, config, Fallback::kNone));
+  say("bringing the system tables to the new version");
+  TROVE_RETURN_IF_ERROR(UpgradeTables(call,
+                                      {.engine = settings.engine,
+                                       .socket = parts_.config.DatabaseSocket(),
+                                       .user = kAdminUser,
+                                       .password = parts_.server_password,
+                                       .folder = parts_.config.guest_dir}));
+  TROVE_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
+                         server_.Connect(call, kMostEnds));
+  TROVE_ASSIGN_OR_RETURN(const std::string version, VersionOf(*connection));
+  if (agent::CompareVersions(version, settings.version_number) >= 0) return absl::OkStatus();
+  return absl::InvalidArgumentError("the engine is " + version + " and not " +
+                                    settings.version_number);
+}
+
+absl::Status MariadbDatastore::Adopt(const Call& call,
+                                     const agent::ServerSettings& settings,
+                                     const agent::Progress& say) {
+  TROVE_ASSIGN_OR_RETURN(const ServerConfig config, server_.ConfigOf(settings));
+  if (!IsInitialized(server_.data_dir()))
+    return absl::FailedPreconditionError("the volume holds no data of a server");
+  TROVE_ASSIGN_OR_RETURN(const std::optional<ServerConfig> running, server_.Running(call));
+  // Unless an adoption whose report was lost has done it all.
+  if (running != config || !server_.Connect(call, kMostEnds).ok()) {
+    say("securing the agent's account");
+    ForgetAnswers();
+    TROVE_RETURN_IF_ERROR(
+        server_.StartPrivately(call, config, AdoptionStatements(parts_.server_password)));
+    TROVE_RETURN_IF_ERROR(server_.Connect(call, 1).status());
+    TROVE_RETURN_IF_ERROR(server_.Stop(call));
+    say("starting the server");
+    TROVE_RETURN_IF_ERROR(server_.Start(call, config));
+  }
+  return server_.Connect(call, kMostEnds).status();
 }
 
 agent::ServerHealth MariadbDatastore::Check(const Call& call) {

@@ -2,21 +2,22 @@
 
 #include <atomic>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include "agents/mariadb/connection.h"
+#include "agents/mariadb/server_control.h"
 #include "libtrove/agent/datastore.h"
 #include "libtrove/agent/runtime.h"
 #include "libtrove/base/mutex.h"
 
 namespace trove::mariadb {
 
-/// MariaDB 10.11. Data lies in `<volume>/data`; configuration in the guest's directory.
+/// MariaDB. Data lies in `<volume>/data`; configuration in the guest's directory.
 class MariadbDatastore final : public agent::Datastore {
  public:
   /// Errors: kNotFound: mariadbd is not installed.
@@ -25,27 +26,40 @@ class MariadbDatastore final : public agent::Datastore {
   absl::Status Prepare(const Call& call,
                        const agent::PrepareSpec& spec,
                        const agent::Progress& say) override;
-  absl::Status Start(const Call& call, const agent::Progress& say) override;
+  absl::Status Validate(const agent::ServerSettings& settings) const override;
+  absl::Status Start(const Call& call,
+                     const std::optional<agent::ServerSettings>& settings,
+                     const agent::Progress& say) override;
+  absl::StatusOr<bool> Configure(const Call& call,
+                                 const agent::ServerSettings& settings,
+                                 agent::Restarting restarting,
+                                 const agent::Progress& say) override;
+  absl::Status Upgrade(const Call& call,
+                       const agent::ServerSettings& settings,
+                       const agent::PointOfNoReturn& committed,
+                       const agent::Progress& say) override;
+  absl::Status Adopt(const Call& call,
+                     const agent::ServerSettings& settings,
+                     const agent::Progress& say) override;
   absl::Status Stop(const Call& call, const agent::Progress& say) override;
   agent::ServerHealth Check(const Call& call) override;
 
  private:
-  MariadbDatastore(const agent::DatastoreParts& parts, std::filesystem::path server_program);
+  explicit MariadbDatastore(const agent::DatastoreParts& parts);
 
-  std::string ConfigOf(const agent::PrepareSpec& spec) const;
-  absl::Status StopUnlessConfigured(const Call& call, const std::string& config) const;
-  absl::Status StartServer(const Call& call) const;
-  absl::StatusOr<std::unique_ptr<Connection>> ConnectWhenReady(const Call& call,
-                                                               const std::string& user,
-                                                               const Secret& password) const;
-  std::string LastLogLines() const;
+  // The health check's connection is of no use any more.
+  void ForgetAnswers() TROVE_EXCLUDES(mutex_);
+  absl::StatusOr<bool> Reconfigure(const Call& call,
+                                   Connection& connection,
+                                   const ServerConfig& running,
+                                   const ServerConfig& config,
+                                   agent::Restarting restarting,
+                                   const agent::Progress& say);
+  absl::Status CheckUpgrade(const Call& call, const agent::ServerSettings& settings) const;
+  absl::Status StopInOrder(const Call& call);
 
   const agent::DatastoreParts parts_;
-  const std::filesystem::path server_program_;
-  const std::filesystem::path data_dir_;
-  const std::filesystem::path tmp_dir_;
-  const std::filesystem::path config_file_;
-  const std::filesystem::path log_file_;
+  ServerControl server_;
 
   Mutex mutex_;
   std::unique_ptr<Connection> health_ TROVE_GUARDED_BY(mutex_);

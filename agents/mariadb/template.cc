@@ -5,6 +5,7 @@
 #include <string>
 #include <system_error>
 
+#include "agents/mariadb/engine.h"
 #include "libtrove/base/files.h"
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
@@ -19,8 +20,8 @@ bool IsInitialized(const fs::path& data_dir) {
   return fs::exists(data_dir / "mysql" / "global_priv.frm", error);
 }
 
-absl::Status InitializeData(const Call& call, const fs::path& data_dir) {
-  TROVE_ASSIGN_OR_RETURN(const fs::path program, FindProgram("mariadb-install-db"));
+absl::Status InitializeData(const Call& call, const fs::path& data_dir, const std::string& engine) {
+  TROVE_ASSIGN_OR_RETURN(const fs::path program, FindEngineProgram(engine, "mariadb-install-db"));
   const fs::path beside = data_dir.string() + ".new";
   TROVE_RETURN_IF_ERROR(RemoveTree(beside));
   TROVE_RETURN_IF_ERROR(MakeDirectory(beside, 0700));
@@ -42,6 +43,9 @@ absl::Status InitializeData(const Call& call, const fs::path& data_dir) {
                       "HOME=" + beside.string(),
                       "TMPDIR=" + tmp.string(),
                       "TZ=UTC"};
+  std::error_code ignored;
+  if (!engine.empty() && fs::is_directory(fs::path(engine) / "share", ignored))
+    spec.argv.push_back("--basedir=" + engine);
   if (::geteuid() == 0) spec.argv.emplace_back("--user=root");
   TROVE_ASSIGN_OR_RETURN(const ProgramResult result, RunProgram(call, spec));
   if (result.exit_code != 0 || !IsInitialized(beside)) {
@@ -56,8 +60,8 @@ absl::Status InitializeData(const Call& call, const fs::path& data_dir) {
   return absl::OkStatus();
 }
 
-absl::Status BuildTemplate(const Call& call, const fs::path& folder) {
-  return InitializeData(call, folder / "data");
+absl::Status BuildTemplate(const Call& call, const fs::path& folder, const std::string& engine) {
+  return InitializeData(call, folder / "data", engine);
 }
 
 }  // namespace trove::mariadb

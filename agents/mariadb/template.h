@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include <absl/status/status.h>
 
@@ -13,10 +14,15 @@ bool IsInitialized(const std::filesystem::path& data_dir);
 
 /// Makes a fresh data directory without any password: root comes in over the private socket until
 /// the accounts are secured. Whole or not at all: made beside, then renamed.
-/// Errors: kNotFound: mariadb-install-db is not installed; kInternal: it failed, in its words.
-absl::Status InitializeData(const Call& call, const std::filesystem::path& data_dir);
+/// `engine` is the folder of the programs; empty: the system's. Errors: as FindEngineProgram of
+/// mariadb-install-db; kInternal: it failed, in its words.
+absl::Status InitializeData(const Call& call,
+                            const std::filesystem::path& data_dir,
+                            const std::string& engine);
 
 /// Makes `folder` a template: what a new volume of this version begins as.
-absl::Status BuildTemplate(const Call& call, const std::filesystem::path& folder);
+absl::Status BuildTemplate(const Call& call,
+                           const std::filesystem::path& folder,
+                           const std::string& engine);
 
 }  // namespace trove::mariadb

@@ -36,6 +36,16 @@ absl::StatusOr<std::unique_ptr<GuestState>> GuestState::Open(fs::path guest_dir)
   TROVE_ASSIGN_OR_RETURN(state->generation_, ReadNumber(folder / "generation"));
   state->prepared_ = fs::exists(folder / "prepared");
   state->wanted_ = fs::exists(folder / "wanted");
+  // Guests of earlier releases have none.
+  if (const absl::StatusOr<std::string> bytes = ReadFile(folder / "settings"); bytes.ok()) {
+    mesh::v1::ServerSettings message;
+    if (!message.ParseFromString(*bytes))
+      return absl::InternalError((folder / "settings").string() + " holds no settings");
+    const MutexLock lock(state->mutex_);
+    state->settings_ = FromMessage(message);
+  } else if (!absl::IsNotFound(bytes.status())) {
+    return bytes.status();
+  }
   return state;
 }
 
@@ -64,6 +74,19 @@ absl::Status GuestState::SetWanted(bool wanted) {
     TROVE_RETURN_IF_ERROR(RemoveTree(guest_dir_ / "wanted"));
   }
   wanted_ = wanted;
+  return absl::OkStatus();
+}
+
+std::optional<ServerSettings> GuestState::settings() const {
+  const MutexLock lock(mutex_);
+  return settings_;
+}
+
+absl::Status GuestState::SetSettings(const ServerSettings& settings) {
+  TROVE_RETURN_IF_ERROR(
+      WriteFileAtomically(guest_dir_ / "settings", ToMessage(settings).SerializeAsString(), 0600));
+  const MutexLock lock(mutex_);
+  settings_ = settings;
   return absl::OkStatus();
 }
 

@@ -104,6 +104,10 @@ mesh::v1::Heartbeat HealthMonitor::Observe(const Call& call) {
     volume_used_bytes_ = UsedBytes(config_.volume_dir);
     volume_looked_at_ = absl::Now();
   }
+  const std::optional<ServerSettings> settings = state_.settings();
+  const std::int64_t size_gib = settings && settings->volume_size_gib > 0
+                                    ? settings->volume_size_gib
+                                    : config_.volume_size_gib;
   const MutexLock lock(mutex_);
   if (activity_ != mesh::v1::SERVER_STATUS_UNSPECIFIED) status = activity_;
   heartbeat.set_guest_id(config_.guest_id);
@@ -114,7 +118,7 @@ mesh::v1::Heartbeat HealthMonitor::Observe(const Call& call) {
   heartbeat.set_status(status);
   heartbeat.set_agent_api(kAgentApi);
   heartbeat.set_volume_used_bytes(volume_used_bytes_);
-  heartbeat.set_volume_size_bytes(config_.volume_size_gib * kGib);
+  heartbeat.set_volume_size_bytes(size_gib * kGib);
   return heartbeat;
 }
 

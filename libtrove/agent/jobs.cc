@@ -19,6 +19,7 @@ using Report = mesh::v1::JobReport;
 constexpr absl::Duration kReportLimit = absl::Seconds(2);
 constexpr BackoffPolicy kReportAgain = {absl::Milliseconds(100), absl::Seconds(5)};
 constexpr absl::Duration kStartLimit = absl::Minutes(5);
+constexpr absl::Duration kBackLimit = absl::Seconds(30);
 
 // What doing it again may mend: everything but a wrong request.
 bool IsRetryable(const absl::Status& status) {
@@ -31,6 +32,8 @@ mesh::v1::ServerStatus ActivityOf(const mesh::v1::Job& job) {
       return mesh::v1::SERVER_STATUS_BUILDING;
     case mesh::v1::Job::kRestart:
     case mesh::v1::Job::kStart:
+    case mesh::v1::Job::kUpgrade:
+    case mesh::v1::Job::kAdopt:
       return mesh::v1::SERVER_STATUS_RESTARTING;
     default:
       return mesh::v1::SERVER_STATUS_UNSPECIFIED;
@@ -52,6 +55,31 @@ absl::Duration LimitOf(const mesh::v1::Job& job) {
 }
 
 }  // namespace
+
+class Jobs::Turn {
+ public:
+  explicit Turn(Jobs& jobs) : jobs_(jobs) {
+    const MutexLock lock(jobs_.mutex_);
+    const auto free = [this] {
+      return !jobs_.turn_taken_;
+    };
+    while (!jobs_.changed_.WaitUntil(jobs_.mutex_, absl::Now() + absl::Minutes(1), free)) {
+    }
+    jobs_.turn_taken_ = true;
+  }
+  ~Turn() {
+    {
+      const MutexLock lock(jobs_.mutex_);
+      jobs_.turn_taken_ = false;
+    }
+    jobs_.changed_.NotifyAll();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  Jobs& jobs_;
+};
 
 absl::StatusOr<std::unique_ptr<Jobs>> Jobs::Start(const GuestId& guest,
                                                   const GuestIdentity& identity,
@@ -93,10 +121,12 @@ Jobs::Jobs(const GuestId& guest,
 Jobs::~Jobs() {
   lane_.request_stop();
   reports_.request_stop();
+  std::stop_source running;
   {
     const MutexLock lock(mutex_);
-    running_stop_.request_stop();
+    running = running_stop_;
   }
+  running.request_stop();
   changed_.NotifyAll();
 }
 
@@ -124,15 +154,18 @@ mesh::v1::JobAck Jobs::OnJob(std::string_view envelope_bytes) {
     return checked.refusal;
   }
   const std::string id = checked.job.id();
-  const MutexLock lock(mutex_);
-  if (const auto found = known_.find(id); found != known_.end()) {
-    // Asked again: whoever asks has not heard the result.
-    found->second.reported = false;
-    ++found->second.asked;
-    changed_.NotifyAll();
-    return {};
+  const Turn turn(*this);
+  {
+    const MutexLock lock(mutex_);
+    if (const auto found = known_.find(id); found != known_.end()) {
+      // Asked again: whoever asks has not heard the result.
+      found->second.reported = false;
+      ++found->second.asked;
+      changed_.NotifyAll();
+      return {};
+    }
+    if (waiting_.size() >= kMostWaiting) return Refuse("BUSY", "too many jobs wait");
   }
-  if (waiting_.size() >= kMostWaiting) return Refuse("BUSY", "too many jobs wait");
   if (const absl::Status raised = state_.RaiseGeneration(checked.job.generation()); !raised.ok()) {
     return Refuse(absl::IsAborted(raised) ? "STALE_GENERATION" : "BUSY", MessageOf(raised));
   }
@@ -142,8 +175,11 @@ mesh::v1::JobAck Jobs::OnJob(std::string_view envelope_bytes) {
     return Refuse("BUSY", MessageOf(put));
   }
   log_.Info("job accepted", {{"job", id}});
-  known_[id] = {.entry = std::move(entry)};
-  waiting_.push_back(id);
+  {
+    const MutexLock lock(mutex_);
+    known_[id] = {.entry = std::move(entry)};
+    waiting_.push_back(id);
+  }
   changed_.NotifyAll();
   return {};
 }
@@ -154,18 +190,30 @@ mesh::v1::JobAck Jobs::OnCancel(std::string_view ref_bytes) {
     return Refuse("MALFORMED", "the reference cannot be read");
   }
   mesh::v1::Job job;
+  std::optional<std::stop_source> running;
   {
+    // With a turn, so that a cancel that overtakes its job in the journal's queue finds it.
+    const Turn turn(*this);
     const MutexLock lock(mutex_);
     if (ref.generation() < state_.generation())
       return Refuse("STALE_GENERATION", "a newer claim exists");
     if (running_ == ref.job_id()) {
-      running_stop_.request_stop();
-      return {};
+      running = running_stop_;
+    } else {
+      const auto found = std::find(waiting_.begin(), waiting_.end(), ref.job_id());
+      if (found == waiting_.end()) {
+        // Whoever cancels need not wait for a report: it may have settled it before.
+        mesh::v1::JobAck ack;
+        ack.set_reason("NOT_RUNNING");
+        return ack;
+      }
+      waiting_.erase(found);
+      job = known_[ref.job_id()].entry.job;
     }
-    const auto found = std::find(waiting_.begin(), waiting_.end(), ref.job_id());
-    if (found == waiting_.end()) return {};
-    waiting_.erase(found);
-    job = known_[ref.job_id()].entry.job;
+  }
+  if (running) {
+    running->request_stop();
+    return {};
   }
   Finish(job, ReportOf(job, Report::STATE_CANCELLED));
   return {};
@@ -176,16 +224,20 @@ mesh::v1::JobAck Jobs::OnSettled(std::string_view ref_bytes) {
   if (!ref.ParseFromArray(ref_bytes.data(), static_cast<int>(ref_bytes.size()))) {
     return Refuse("MALFORMED", "the reference cannot be read");
   }
-  const MutexLock lock(mutex_);
-  const auto found = known_.find(ref.job_id());
-  if (found == known_.end()) return {};
-  if (found->second.entry.state != State::kFinished) {
-    return Refuse("RUNNING", "the job has not ended");
+  const Turn turn(*this);
+  {
+    const MutexLock lock(mutex_);
+    const auto found = known_.find(ref.job_id());
+    if (found == known_.end()) return {};
+    if (found->second.entry.state != State::kFinished) {
+      return Refuse("RUNNING", "the job has not ended");
+    }
   }
   if (const absl::Status forgotten = journal_.Forget(JobId(ref.job_id())); !forgotten.ok()) {
     return Refuse("BUSY", MessageOf(forgotten));
   }
-  known_.erase(found);
+  const MutexLock lock(mutex_);
+  known_.erase(ref.job_id());
   return {};
 }
 
@@ -199,7 +251,7 @@ void Jobs::RunLane(const std::stop_token& stop) {
   // After a reboot of the host, or of the keeper, the server that is meant to run does not.
   if (state_.prepared() && state_.wanted()) {
     const absl::Status started =
-        datastore_.Start(CallFor(kStartLimit, stop), [](std::string_view) {});
+        datastore_.Start(CallFor(kStartLimit, stop), state_.settings(), [](std::string_view) {});
     if (!started.ok()) log_.Error("the server does not start", {{"error", started}});
     monitor_.Kick();
   }
@@ -230,15 +282,20 @@ void Jobs::Execute(const mesh::v1::Job& job, const std::stop_token& stop) {
   const Log log = log_.With("job", job.id());
   const absl::Time began = absl::Now();
   absl::Status status = journal_.Put({State::kRunning, job, {}});
+  bool restart_required = false;
   if (status.ok()) {
     monitor_.SetActivity(ActivityOf(job));
-    status = Do(CallFor(LimitOf(job), stop, job.id()), job, [&](std::string_view progress) {
-      Say(job.id(), progress);
-    });
+    const absl::StatusOr<bool> done =
+        Do(CallFor(LimitOf(job), stop, job.id()), job, [&](std::string_view progress) {
+          Say(job.id(), progress);
+        });
     monitor_.SetActivity(mesh::v1::SERVER_STATUS_UNSPECIFIED);
+    status = done.status();
+    restart_required = done.value_or(false);
   }
   Report report = ReportOf(job, Report::STATE_SUCCEEDED);
   if (status.ok()) {
+    report.set_restart_required(restart_required);
     report.set_running_version(datastore_.Check(CallFor(absl::Seconds(3))).version);
     log.Info("job done", {{"seconds", absl::ToDoubleSeconds(absl::Now() - began)}});
   } else {
@@ -253,28 +310,39 @@ void Jobs::Execute(const mesh::v1::Job& job, const std::stop_token& stop) {
   Finish(job, std::move(report));
 }
 
-absl::Status Jobs::Do(const Call& call, const mesh::v1::Job& job, const Progress& say) {
+absl::StatusOr<bool> Jobs::Do(const Call& call, const mesh::v1::Job& job, const Progress& say) {
   switch (job.kind_case()) {
     case mesh::v1::Job::kPrepare:
-      return Prepare(call, job, say);
+      TROVE_RETURN_IF_ERROR(Prepare(call, job.prepare(), say));
+      return false;
     case mesh::v1::Job::kRestart:
-      TROVE_RETURN_IF_ERROR(datastore_.Stop(call, say));
-      TROVE_RETURN_IF_ERROR(state_.SetWanted(true));
-      return datastore_.Start(call, say);
+      TROVE_RETURN_IF_ERROR(Restart(call, say));
+      return false;
     case mesh::v1::Job::kStop:
       TROVE_RETURN_IF_ERROR(state_.SetWanted(false));
-      return datastore_.Stop(call, say);
+      TROVE_RETURN_IF_ERROR(datastore_.Stop(call, say));
+      return false;
     case mesh::v1::Job::kStart:
       TROVE_RETURN_IF_ERROR(state_.SetWanted(true));
-      return datastore_.Start(call, say);
+      TROVE_RETURN_IF_ERROR(datastore_.Start(call, state_.settings(), say));
+      return false;
+    case mesh::v1::Job::kConfigure:
+      return Configure(call, job.configure(), say);
+    case mesh::v1::Job::kUpgrade:
+      TROVE_RETURN_IF_ERROR(Upgrade(call, FromMessage(job.upgrade().settings()), say));
+      return false;
+    case mesh::v1::Job::kAdopt:
+      TROVE_RETURN_IF_ERROR(Adopt(call, FromMessage(job.adopt().settings()), say));
+      return false;
     case mesh::v1::Job::KIND_NOT_SET:
       break;
   }
   return absl::UnimplementedError("a job of unknown kind");
 }
 
-absl::Status Jobs::Prepare(const Call& call, const mesh::v1::Job& job, const Progress& say) {
-  const mesh::v1::PrepareJob& wanted = job.prepare();
+absl::Status Jobs::Prepare(const Call& call,
+                           const mesh::v1::PrepareJob& wanted,
+                           const Progress& say) {
   PrepareSpec spec;
   for (const mesh::v1::GuestDatabase& database : wanted.databases()) {
     spec.databases.push_back({database.name(), database.character_set(), database.collation()});
@@ -288,11 +356,66 @@ absl::Status Jobs::Prepare(const Call& call, const mesh::v1::Job& job, const Pro
                           std::move(password),
                           {user.databases().begin(), user.databases().end()}});
   }
-  spec.memory_mib = wanted.memory_mib();
-  spec.vcpus = wanted.vcpus();
-  spec.address = wanted.address();
-  spec.port = wanted.port();
+  spec.settings = FromMessage(wanted.settings());
+  TROVE_RETURN_IF_ERROR(datastore_.Validate(spec.settings));
   TROVE_RETURN_IF_ERROR(datastore_.Prepare(call, spec, say));
+  return Remember(spec.settings);
+}
+
+// A restart that is cut off has stopped nothing for good: the server is wanted all the while.
+absl::Status Jobs::Restart(const Call& call, const Progress& say) {
+  TROVE_RETURN_IF_ERROR(state_.SetWanted(true));
+  absl::Status status = datastore_.Stop(call, say);
+  if (status.ok()) status = datastore_.Start(call, state_.settings(), say);
+  if (!status.ok() && call.stop.stop_requested()) {
+    // Cancelled between the two: nobody else would start it before the agent is started anew.
+    const absl::Status started = datastore_.Start(
+        CallFor(kBackLimit, lane_.get_stop_token()), state_.settings(), [](std::string_view) {});
+    if (!started.ok()) log_.Error("the server does not start", {{"error", started}});
+  }
+  return status;
+}
+
+absl::StatusOr<bool> Jobs::Configure(const Call& call,
+                                     const mesh::v1::ConfigureJob& wanted,
+                                     const Progress& say) {
+  const ServerSettings settings = FromMessage(wanted.settings());
+  if (!state_.prepared()) return absl::FailedPreconditionError("there is no server yet");
+  TROVE_RETURN_IF_ERROR(datastore_.Validate(settings));
+  bool restart_required = false;
+  // One that is meant to be stopped has them from its next start.
+  if (state_.wanted()) {
+    TROVE_ASSIGN_OR_RETURN(
+        restart_required,
+        datastore_.Configure(call,
+                             settings,
+                             wanted.may_restart() ? Restarting::kAllowed : Restarting::kForbidden,
+                             say));
+  }
+  TROVE_RETURN_IF_ERROR(state_.SetSettings(settings));
+  return restart_required;
+}
+
+absl::Status Jobs::Upgrade(const Call& call, const ServerSettings& settings, const Progress& say) {
+  if (!state_.prepared()) return absl::FailedPreconditionError("there is no server yet");
+  TROVE_RETURN_IF_ERROR(datastore_.Validate(settings));
+  // From there on an agent that is started anew must not start the old engine.
+  const PointOfNoReturn committed = [&]() -> absl::Status {
+    TROVE_RETURN_IF_ERROR(state_.SetSettings(settings));
+    return state_.SetWanted(true);
+  };
+  return datastore_.Upgrade(call, settings, committed, say);
+}
+
+absl::Status Jobs::Adopt(const Call& call, const ServerSettings& settings, const Progress& say) {
+  TROVE_RETURN_IF_ERROR(datastore_.Validate(settings));
+  TROVE_RETURN_IF_ERROR(datastore_.Adopt(call, settings, say));
+  return Remember(settings);
+}
+
+// The guest has a server now.
+absl::Status Jobs::Remember(const ServerSettings& settings) {
+  TROVE_RETURN_IF_ERROR(state_.SetSettings(settings));
   TROVE_RETURN_IF_ERROR(state_.SetWanted(true));
   return state_.SetPrepared();
 }

@@ -70,12 +70,24 @@ class Jobs {
        JobJournal journal,
        Log log);
 
+  // One message at a time is being written to the journal, or taken out of it, so that the same job
+  // arriving twice is one. Not under the mutex: what only looks need not wait for the disk.
+  class Turn;
+
   void TakeUp(std::vector<JournalEntry> entries) TROVE_EXCLUDES(mutex_);
   void RunLane(const std::stop_token& stop) TROVE_EXCLUDES(mutex_);
   void RunReports(const std::stop_token& stop) TROVE_EXCLUDES(mutex_);
   void Execute(const mesh::v1::Job& job, const std::stop_token& stop) TROVE_EXCLUDES(mutex_);
-  absl::Status Do(const Call& call, const mesh::v1::Job& job, const Progress& say);
-  absl::Status Prepare(const Call& call, const mesh::v1::Job& job, const Progress& say);
+  // Whether something takes effect only with the next start of the server.
+  absl::StatusOr<bool> Do(const Call& call, const mesh::v1::Job& job, const Progress& say);
+  absl::Status Prepare(const Call& call, const mesh::v1::PrepareJob& wanted, const Progress& say);
+  absl::Status Restart(const Call& call, const Progress& say);
+  absl::StatusOr<bool> Configure(const Call& call,
+                                 const mesh::v1::ConfigureJob& wanted,
+                                 const Progress& say);
+  absl::Status Upgrade(const Call& call, const ServerSettings& settings, const Progress& say);
+  absl::Status Adopt(const Call& call, const ServerSettings& settings, const Progress& say);
+  absl::Status Remember(const ServerSettings& settings);
   void Finish(const mesh::v1::Job& job, mesh::v1::JobReport report) TROVE_EXCLUDES(mutex_);
   void Say(const std::string& job_id, std::string_view progress) TROVE_EXCLUDES(mutex_);
   absl::Status Send(const Call& call, const mesh::v1::JobReport& report);
@@ -97,6 +109,7 @@ class Jobs {
 
   mutable Mutex mutex_;
   CondVar changed_;
+  bool turn_taken_ TROVE_GUARDED_BY(mutex_) = false;
   std::deque<std::string> waiting_ TROVE_GUARDED_BY(mutex_);     // job ids, in order
   std::map<std::string, Known> known_ TROVE_GUARDED_BY(mutex_);  // by job id
   std::optional<std::string> running_ TROVE_GUARDED_BY(mutex_);  // job id

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
@@ -23,6 +25,13 @@ class ServerProcess {
   /// Sends `signal` and waits until it has ended; kills it when `grace` is over or shortly before
   /// the call ends.
   absl::Status Stop(const Call& call, int signal, absl::Duration grace) const;
+
+  /// Asks `probe` until it is OK, or fails with something that waiting does not mend: anything but
+  /// kUnavailable. Errors: kFailedPrecondition: meanwhile the server ended by itself `most_ends`
+  /// times, or nobody keeps it running; those of the call, with what the probe said last.
+  absl::Status AwaitAnswer(const Call& call,
+                           const std::function<absl::Status()>& probe,
+                           int most_ends) const;
 
   /// How the process is, as the keeper knows it.
   absl::StatusOr<keeper::ProcessStatus> Status(const Call& call) const;

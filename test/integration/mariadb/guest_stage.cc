@@ -192,6 +192,17 @@ mesh::v1::Job GuestStage::NewJob() {
   return job;
 }
 
+mesh::v1::ServerSettings GuestStage::settings() const {
+  mesh::v1::ServerSettings settings;
+  settings.set_memory_mib(512);
+  settings.set_vcpus(1);
+  settings.set_address(place_.address);
+  settings.set_port(place_.port);
+  settings.set_version_number(SeededVersion().number);
+  settings.set_volume_size_gib(1);
+  return settings;
+}
+
 mesh::v1::Job GuestStage::PrepareJob() {
   mesh::v1::Job job = NewJob();
   mesh::v1::PrepareJob& prepare = *job.mutable_prepare();
@@ -204,10 +215,7 @@ mesh::v1::Job GuestStage::PrepareJob() {
   const identity::PublicKey key = Must(
       identity::PublicKey::FromRaw(identity::KeyKind::kX25519, target.guest.sealing_public_key));
   user.mutable_password()->set_box(Must(identity::SealTo(key, Secret(password_), guest_.value())));
-  prepare.set_memory_mib(512);
-  prepare.set_vcpus(1);
-  prepare.set_address(place_.address);
-  prepare.set_port(place_.port);
+  *prepare.mutable_settings() = settings();
   return job;
 }
 

@@ -64,6 +64,8 @@ class GuestStage {
   /// A job of this guest with a new id, which expires in a minute.
   mesh::v1::Job NewJob();
   mesh::v1::Job PrepareJob();
+  /// How the prepared server is meant to be.
+  mesh::v1::ServerSettings settings() const;
   /// Signs a job and sends it until it is answered; `seconds` of patience.
   absl::StatusOr<mesh::v1::JobAck> Send(const mesh::v1::Job& job);
   absl::StatusOr<mesh::v1::JobAck> SendEnvelope(const mesh::v1::JobEnvelope& envelope);

@@ -6,6 +6,7 @@
 
 #include "libtrove/base/check.h"
 #include "libtrove/base/files.h"
+#include "libtrove/base/status_macros.h"
 #include "libtrove/base/uuid.h"
 #include "libtrove/bus/subject.h"
 #include "libtrove/identity/keys.h"
@@ -68,12 +69,55 @@ absl::Status FakeDatastore::Prepare(const Call& call,
   return Do(call, "prepare");
 }
 
-absl::Status FakeDatastore::Start(const Call& call, const Progress&) {
+absl::Status FakeDatastore::Validate(const ServerSettings& settings) const {
+  if (settings.parameters.count("refused") == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError("refused cannot be set");
+}
+
+absl::Status FakeDatastore::Start(const Call& call,
+                                  const std::optional<ServerSettings>& settings,
+                                  const Progress&) {
+  Use(settings);
   return Do(call, "start");
 }
 
 absl::Status FakeDatastore::Stop(const Call& call, const Progress&) {
   return Do(call, "stop");
+}
+
+absl::StatusOr<bool> FakeDatastore::Configure(const Call& call,
+                                              const ServerSettings& settings,
+                                              Restarting restarting,
+                                              const Progress&) {
+  Use(settings);
+  TROVE_RETURN_IF_ERROR(Do(call, "configure"));
+  return restarting == Restarting::kForbidden;
+}
+
+absl::Status FakeDatastore::Upgrade(const Call& call,
+                                    const ServerSettings& settings,
+                                    const PointOfNoReturn& committed,
+                                    const Progress&) {
+  TROVE_RETURN_IF_ERROR(committed());
+  Use(settings);
+  return Do(call, "upgrade");
+}
+
+absl::Status FakeDatastore::Adopt(const Call& call,
+                                  const ServerSettings& settings,
+                                  const Progress&) {
+  Use(settings);
+  return Do(call, "adopt");
+}
+
+void FakeDatastore::Use(const std::optional<ServerSettings>& settings) {
+  const MutexLock lock(mutex_);
+  settings_ = settings;
+}
+
+std::optional<ServerSettings> FakeDatastore::settings() const {
+  const MutexLock lock(mutex_);
+  return settings_;
 }
 
 ServerHealth FakeDatastore::Check(const Call&) {

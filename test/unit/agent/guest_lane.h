@@ -25,8 +25,22 @@ namespace trove::agent {
 class FakeDatastore final : public Datastore {
  public:
   absl::Status Prepare(const Call& call, const PrepareSpec& spec, const Progress& say) override;
-  absl::Status Start(const Call& call, const Progress& say) override;
+  absl::Status Validate(const ServerSettings& settings) const override;
+  absl::Status Start(const Call& call,
+                     const std::optional<ServerSettings>& settings,
+                     const Progress& say) override;
   absl::Status Stop(const Call& call, const Progress& say) override;
+  absl::StatusOr<bool> Configure(const Call& call,
+                                 const ServerSettings& settings,
+                                 Restarting restarting,
+                                 const Progress& say) override;
+  absl::Status Upgrade(const Call& call,
+                       const ServerSettings& settings,
+                       const PointOfNoReturn& committed,
+                       const Progress& say) override;
+  absl::Status Adopt(const Call& call,
+                     const ServerSettings& settings,
+                     const Progress& say) override;
   ServerHealth Check(const Call& call) override;
 
   /// What it does from now on waits until Release, or for the call's end.
@@ -36,12 +50,15 @@ class FakeDatastore final : public Datastore {
   void Fail(absl::Status status);
   void SetHealth(ServerHealth health);
 
-  /// What was asked of it, in order: `prepare`, `start`, `stop`.
+  /// What was asked of it, in order: `prepare`, `start`, `stop`, `configure`, `upgrade`, `adopt`.
   std::vector<std::string> asked() const;
   std::vector<PrepareSpec> prepared() const;
+  /// With which settings it was last started, configured, upgraded or adopted.
+  std::optional<ServerSettings> settings() const;
 
  private:
   absl::Status Do(const Call& call, const std::string& what);
+  void Use(const std::optional<ServerSettings>& settings);
 
   mutable Mutex mutex_;
   CondVar changed_;
@@ -49,6 +66,7 @@ class FakeDatastore final : public Datastore {
   absl::Status status_ TROVE_GUARDED_BY(mutex_);
   ServerHealth health_ TROVE_GUARDED_BY(mutex_) = {ServerState::kHealthy, "", "10.11.6"};
   std::vector<std::string> asked_ TROVE_GUARDED_BY(mutex_);
+  std::optional<ServerSettings> settings_ TROVE_GUARDED_BY(mutex_);
   std::vector<PrepareSpec> prepared_ TROVE_GUARDED_BY(mutex_);
 };
 

@@ -39,6 +39,28 @@ TEST_CASE("a guest's few facts survive its agent", "[unit][agent]") {
   CHECK_FALSE((*state)->wanted());
 }
 
+TEST_CASE("a guest remembers how its server is meant to be", "[unit][agent]") {
+  const TemporaryDirectory folder;
+  const ServerSettings settings{.memory_mib = 512,
+                                .vcpus = 2,
+                                .address = "127.0.0.1",
+                                .port = 20'001,
+                                .engine = "/opt/x",
+                                .version_number = "10.11",
+                                .volume_size_gib = 3,
+                                .parameters = {{"max_connections", "77"}, {"sql_mode", "\"\""}}};
+  {
+    const auto state = GuestState::Open(folder.path());
+    REQUIRE(state.ok());
+    CHECK_FALSE((*state)->settings());
+    CHECK((*state)->SetSettings(settings).ok());
+    CHECK((*state)->settings() == settings);
+  }
+  const auto state = GuestState::Open(folder.path());
+  REQUIRE(state.ok());
+  CHECK((*state)->settings() == settings);
+}
+
 TEST_CASE("a damaged fact is an error and not a zero", "[unit][agent]") {
   const TemporaryDirectory folder;
   REQUIRE(WriteFileAtomically(folder / "generation", "many", 0600).ok());

@@ -52,6 +52,16 @@ TEST_CASE("a job is taken whole or refused with the reason", "[unit][agent]") {
          auto* user = job.mutable_prepare()->add_users();
          user->GetReflection()->MutableUnknownFields(user)->AddVarint(99, 1);
        }},
+      {"UNKNOWN_KIND",
+       [](mesh::v1::Job& job) {
+         auto* settings = job.mutable_configure()->mutable_settings();
+         settings->GetReflection()->MutableUnknownFields(settings)->AddVarint(99, 1);
+       }},
+      {"",
+       [](mesh::v1::Job& job) {
+         auto* settings = job.mutable_configure()->mutable_settings();
+         (*settings->mutable_parameters())["a"] = "1";
+       }},
       {"EXPIRED",
        [](mesh::v1::Job& job) {
          job.mutable_expires_at()->set_seconds(absl::ToUnixSeconds(kNow) - 1);

@@ -119,7 +119,7 @@ TEST_CASE("a job is cancelled while it waits and while it runs", "[unit][agent]"
   CHECK(lane.Cancel(running.id()).empty());
   CHECK(lane.Ends(running.id()) == JobReport::STATE_CANCELLED);
   CHECK(lane.datastore.asked() == Words{"stop"});
-  CHECK(lane.Cancel("operation/unknown/1").empty());
+  CHECK(lane.Cancel("operation/unknown/1") == "NOT_RUNNING");
 }
 
 TEST_CASE("a guest takes no more jobs than it can remember", "[unit][agent]") {
@@ -213,6 +213,140 @@ TEST_CASE("a prepared server that is wanted is started with its agent", "[unit][
   CHECK(lane.Give(again).empty());
   REQUIRE(lane.Ends(again.id()) == JobReport::STATE_SUCCEEDED);
   CHECK(lane.datastore.asked() == Words{"prepare", "start", "stop", "stop"});
+}
+
+// Prepares the lane's server, which is then meant to run.
+void Prepare(GuestLane& lane) {
+  lane.Start();
+  const mesh::v1::Job prepare = lane.NewPrepare("p");
+  CHECK(lane.Give(prepare).empty());
+  REQUIRE(lane.Ends(prepare.id()) == JobReport::STATE_SUCCEEDED);
+}
+
+mesh::v1::Job NewConfigure(GuestLane& lane, const std::string& parameter, bool may_restart) {
+  mesh::v1::Job job = lane.NewJob();
+  job.mutable_configure()->set_may_restart(may_restart);
+  (*job.mutable_configure()->mutable_settings()->mutable_parameters())[parameter] = "1";
+  return job;
+}
+
+TEST_CASE("a configuration says whether a restart is needed, and the next start uses it",
+          "[unit][agent]") {
+  GuestLane lane;
+  Prepare(lane);
+  const mesh::v1::Job gently = NewConfigure(lane, "a", false);
+  CHECK(lane.Give(gently).empty());
+  REQUIRE(lane.Ends(gently.id()) == JobReport::STATE_SUCCEEDED);
+  CHECK(lane.FinalReports(gently.id()).front().restart_required());
+  const mesh::v1::Job wholly = NewConfigure(lane, "b", true);
+  CHECK(lane.Give(wholly).empty());
+  REQUIRE(lane.Ends(wholly.id()) == JobReport::STATE_SUCCEEDED);
+  CHECK_FALSE(lane.FinalReports(wholly.id()).front().restart_required());
+  mesh::v1::Job restart = lane.NewJob();
+  restart.mutable_restart();
+  CHECK(lane.Give(restart).empty());
+  REQUIRE(lane.Ends(restart.id()) == JobReport::STATE_SUCCEEDED);
+  CHECK(lane.datastore.asked() == Words{"prepare", "configure", "configure", "stop", "start"});
+  CHECK(lane.datastore.settings()->parameters.count("b") == 1);
+  lane.Stop();
+  lane.Start();
+  CHECK(Eventually(kPatience, [&] { return lane.datastore.asked().size() == 6; }));
+  CHECK(lane.datastore.settings()->parameters.count("b") == 1);
+}
+
+TEST_CASE("a configuration that fails is not what the next start uses", "[unit][agent]") {
+  GuestLane lane;
+  Prepare(lane);
+  const mesh::v1::Job refused = NewConfigure(lane, "refused", true);
+  CHECK(lane.Give(refused).empty());
+  REQUIRE(lane.Ends(refused.id()) == JobReport::STATE_FAILED);
+  CHECK_FALSE(lane.FinalReports(refused.id()).front().retryable());
+  CHECK(lane.datastore.asked() == Words{"prepare"});
+  lane.datastore.Fail(absl::InvalidArgumentError("it does not start"));
+  const mesh::v1::Job failing = NewConfigure(lane, "a", true);
+  CHECK(lane.Give(failing).empty());
+  REQUIRE(lane.Ends(failing.id()) == JobReport::STATE_FAILED);
+  CHECK(lane.state->settings()->parameters.empty());
+}
+
+TEST_CASE("a server that is meant to be stopped is configured for its next start",
+          "[unit][agent]") {
+  GuestLane lane;
+  Prepare(lane);
+  const mesh::v1::Job stop = lane.NewJob();
+  CHECK(lane.Give(stop).empty());
+  REQUIRE(lane.Ends(stop.id()) == JobReport::STATE_SUCCEEDED);
+  const mesh::v1::Job configure = NewConfigure(lane, "a", GENERATE(true, false));
+  CHECK(lane.Give(configure).empty());
+  REQUIRE(lane.Ends(configure.id()) == JobReport::STATE_SUCCEEDED);
+  CHECK_FALSE(lane.FinalReports(configure.id()).front().restart_required());
+  CHECK(lane.datastore.asked() == Words{"prepare", "stop"});
+  mesh::v1::Job start = lane.NewJob();
+  start.mutable_start();
+  CHECK(lane.Give(start).empty());
+  REQUIRE(lane.Ends(start.id()) == JobReport::STATE_SUCCEEDED);
+  CHECK(lane.datastore.settings()->parameters.count("a") == 1);
+}
+
+TEST_CASE("nothing is configured or upgraded where no server is", "[unit][agent]") {
+  GuestLane lane;
+  lane.Start();
+  mesh::v1::Job upgrade = lane.NewJob();
+  upgrade.mutable_upgrade()->mutable_settings()->set_version_number("2");
+  for (const mesh::v1::Job& job : {NewConfigure(lane, "a", true), upgrade}) {
+    CHECK(lane.Give(job).empty());
+    CHECK(lane.Ends(job.id()) == JobReport::STATE_FAILED);
+  }
+  CHECK(lane.datastore.asked().empty());
+}
+
+TEST_CASE("an upgrade that fails after it was committed is what the next start goes on with",
+          "[unit][agent]") {
+  GuestLane lane;
+  Prepare(lane);
+  const mesh::v1::Job stop = lane.NewJob();
+  CHECK(lane.Give(stop).empty());
+  REQUIRE(lane.Ends(stop.id()) == JobReport::STATE_SUCCEEDED);
+  lane.datastore.Fail(absl::InternalError("broken"));
+  mesh::v1::Job upgrade = lane.NewJob();
+  upgrade.mutable_upgrade()->mutable_settings()->set_version_number("2");
+  CHECK(lane.Give(upgrade).empty());
+  REQUIRE(lane.Ends(upgrade.id()) == JobReport::STATE_FAILED);
+  CHECK(lane.state->settings()->version_number == "2");
+  CHECK(lane.state->wanted());
+  lane.Stop();
+  lane.Start();
+  CHECK(Eventually(kPatience, [&] {
+    return lane.datastore.asked() == Words{"prepare", "stop", "upgrade", "start"};
+  }));
+  CHECK(lane.datastore.settings()->version_number == "2");
+}
+
+TEST_CASE("a guest that adopts data has a server from then on", "[unit][agent]") {
+  GuestLane lane;
+  lane.Start();
+  mesh::v1::Job adopt = lane.NewJob();
+  adopt.mutable_adopt()->mutable_settings()->set_memory_mib(1024);
+  CHECK(lane.Give(adopt).empty());
+  REQUIRE(lane.Ends(adopt.id()) == JobReport::STATE_SUCCEEDED);
+  CHECK(lane.state->prepared());
+  CHECK(lane.state->wanted());
+  CHECK(lane.state->settings()->memory_mib == 1024);
+}
+
+TEST_CASE("a restart that is cancelled leaves a server that runs", "[unit][agent]") {
+  GuestLane lane;
+  Prepare(lane);
+  lane.datastore.Hold();
+  mesh::v1::Job restart = lane.NewJob();
+  restart.mutable_restart();
+  CHECK(lane.Give(restart).empty());
+  REQUIRE(lane.IsRunning(restart.id()));
+  REQUIRE(Eventually(kPatience, [&] { return lane.datastore.asked().back() == "stop"; }));
+  CHECK(lane.Cancel(restart.id()).empty());
+  REQUIRE(Eventually(kPatience, [&] { return lane.datastore.asked().back() == "start"; }));
+  lane.datastore.Release();
+  CHECK(lane.Ends(restart.id()) == JobReport::STATE_CANCELLED);
 }
 
 }  // namespace
