@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include <absl/strings/numbers.h>
+
 #include "libtrove/base/files.h"
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
@@ -59,6 +61,23 @@ absl::Status Claims::Return(const std::string& kind, int number, const std::stri
   TROVE_RETURN_IF_ERROR(holder.status());
   if (*holder != owner_prefix_ + "/" + guest) return absl::OkStatus();
   return RemoveTree(path);
+}
+
+absl::StatusOr<std::vector<Claims::Claim>> Claims::List() const {
+  std::vector<Claim> claims;
+  std::error_code error;
+  for (fs::directory_iterator at(folder_, error), end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    const std::size_t dash = name.rfind('-');
+    int number = 0;
+    if (dash == std::string::npos || !absl::SimpleAtoi(name.substr(dash + 1), &number)) continue;
+    const absl::StatusOr<std::string> owner = ReadFile(at->path());
+    if (!owner.ok() || !owner->starts_with(owner_prefix_ + "/"))
+      continue;  // or given back just now
+    claims.push_back({name.substr(0, dash), number, owner->substr(owner_prefix_.size() + 1)});
+  }
+  if (error) return ErrnoStatus(error.value(), "list " + folder_.string());
+  return claims;
 }
 
 fs::path DefaultClaimsFolder() {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -18,6 +19,14 @@ class Claims {
 
   /// Makes `kind`-`number` this owner's, or finds that it is already. False: it is somebody else's.
   absl::StatusOr<bool> Take(const std::string& kind, int number, const std::string& guest) const;
+
+  struct Claim {
+    std::string kind;
+    int number = 0;
+    std::string guest;
+  };
+  /// Everything that this mesh has claimed.
+  absl::StatusOr<std::vector<Claim>> List() const;
 
   /// Gives it back; one that is somebody else's stays theirs.
   absl::Status Return(const std::string& kind, int number, const std::string& guest) const;
