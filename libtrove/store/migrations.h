@@ -8,8 +8,8 @@ namespace trove {
 
 /// The schema that this release brings. It works on this one and on the one before, so that
 /// services of two releases may run side by side while they are replaced.
-inline constexpr int kStoreSchema = 1;
-inline constexpr int kOldestStoreSchema = 1;
+inline constexpr int kStoreSchema = 2;
+inline constexpr int kOldestStoreSchema = 2;
 
 /// Makes the store at `path` (mode 0600) or brings it to kStoreSchema, all or nothing. Run once, by
 /// the launcher, before the services; several at once take turns and running it again is harmless.

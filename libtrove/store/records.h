@@ -226,6 +226,13 @@ struct OperationWritten {
   bool cancel_requested = false;  ///< somebody wants it to stop
 };
 
+/// What a look at its host says of an instance that nobody acts on.
+struct Finding {
+  GuestId guest_id;
+  std::int64_t generation = 0;  ///< of the guest, as the look knew it
+  std::vector<Effect> effects;  ///< SetTask, SetService, SetFault
+};
+
 /// How many operations a worker may claim.
 struct ClaimLimits {
   int operations = 1;  ///< at most so many

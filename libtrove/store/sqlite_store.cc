@@ -6,14 +6,20 @@
 
 #include "libtrove/base/status_macros.h"
 #include "libtrove/store/sqlite/accept.h"
+#include "libtrove/store/sqlite/audit.h"
 #include "libtrove/store/sqlite/catalogue.h"
 #include "libtrove/store/sqlite/checkpointer.h"
 #include "libtrove/store/sqlite/claims.h"
+#include "libtrove/store/sqlite/configurations.h"
+#include "libtrove/store/sqlite/control.h"
 #include "libtrove/store/sqlite/events.h"
+#include "libtrove/store/sqlite/findings.h"
 #include "libtrove/store/sqlite/guests.h"
 #include "libtrove/store/sqlite/observations.h"
+#include "libtrove/store/sqlite/operation_list.h"
 #include "libtrove/store/sqlite/operations.h"
 #include "libtrove/store/sqlite/outcome.h"
+#include "libtrove/store/sqlite/purge.h"
 #include "libtrove/store/sqlite/quotas.h"
 #include "libtrove/store/sqlite/reader_pool.h"
 #include "libtrove/store/sqlite/schema.h"
@@ -60,6 +66,13 @@ class SqliteStore final : public Store {
   absl::Status PutToken(const Call& call, const TokenRecord& token) override {
     return Do(call, [=](Transaction& tx) { return sqlite::PutToken(tx, token); });
   }
+  absl::StatusOr<std::string> PutTokenOnce(const Call& call,
+                                           const Requester& requester,
+                                           const TokenRecord& token,
+                                           const std::string& answer) override {
+    return Write(
+        call, [=](Transaction& tx) { return sqlite::PutTokenOnce(tx, requester, token, answer); });
+  }
   absl::StatusOr<TokenRecord> FindToken(const Call& call, const std::string& hash) override {
     return Read(call, [=](Transaction& tx) { return sqlite::FindToken(tx, hash); });
   }
@@ -96,10 +109,14 @@ class SqliteStore final : public Store {
                                        const NewAction& action) override {
     return Write(call, [=](Transaction& tx) { return sqlite::BeginDelete(tx, requester, action); });
   }
-  absl::StatusOr<InstanceView> RenameInstance(const Call& call,
-                                              const Requester& requester,
-                                              const InstanceId& id,
-                                              const std::string& name) override {
+  absl::StatusOr<std::optional<Accepted>> FindAnswer(const Call& call,
+                                                     const Requester& requester) override {
+    return ReadTogether(call, [=](Transaction& tx) { return sqlite::FindAnswer(tx, requester); });
+  }
+  absl::StatusOr<Accepted> RenameInstance(const Call& call,
+                                          const Requester& requester,
+                                          const InstanceId& id,
+                                          const std::string& name) override {
     return Write(call,
                  [=](Transaction& tx) { return sqlite::RenameInstance(tx, requester, id, name); });
   }
@@ -110,6 +127,35 @@ class SqliteStore final : public Store {
     return ReadTogether(call,
                         [=](Transaction& tx) { return sqlite::GetOperation(tx, project, id); });
   }
+  absl::StatusOr<OperationPage> ListOperations(const Call& call,
+                                               const OperationFilter& filter,
+                                               const std::string& after,
+                                               int limit) override {
+    return ReadTogether(
+        call, [=](Transaction& tx) { return sqlite::ListOperations(tx, filter, after, limit); });
+  }
+  absl::StatusOr<Operation> CancelOperation(const Call& call,
+                                            const Requester& requester,
+                                            const OperationId& id) override {
+    return Write(call, [=](Transaction& tx) { return sqlite::CancelOperation(tx, requester, id); });
+  }
+  absl::StatusOr<Operation> RetryOperation(const Call& call,
+                                           const Requester& requester,
+                                           const OperationId& id) override {
+    return Write(call, [=](Transaction& tx) { return sqlite::RetryOperation(tx, requester, id); });
+  }
+  absl::StatusOr<StepDurations> GetStepDurations(const Call& call,
+                                                 const std::string& kind,
+                                                 const DatastoreId& datastore,
+                                                 int limit) override {
+    return Read(call, [=](Transaction& tx) {
+      return sqlite::GetStepDurations(tx, kind, datastore, limit);
+    });
+  }
+  absl::StatusOr<int> Purge(const Call& call, const Retention& kept, int limit) override {
+    return Write(call, [=](Transaction& tx) { return sqlite::Purge(tx, kept, limit); });
+  }
+
   absl::Status RenewWorker(const Call& call,
                            const WorkerId& worker,
                            absl::Duration lease) override {
@@ -118,20 +164,22 @@ class SqliteStore final : public Store {
   absl::Status ReleaseWorker(const Call& call, const WorkerId& worker) override {
     return Do(call, [=](Transaction& tx) { return sqlite::ReleaseWorker(tx, worker); });
   }
-  absl::StatusOr<Claims> ClaimDue(const Call& call, const WorkerId& worker, int limit) override {
+  absl::StatusOr<Claims> ClaimDue(const Call& call,
+                                  const WorkerId& worker,
+                                  const ClaimLimits& limits) override {
     // Asked each second by everyone: mostly there is nothing, and then no writer is disturbed.
     TROVE_ASSIGN_OR_RETURN(std::optional<Claims> none, ReadTogether(call, [=](Transaction& tx) {
-                             return sqlite::NothingDue(tx, worker);
+                             return sqlite::NothingDue(tx, worker, limits);
                            }));
     if (none) return *std::move(none);
-    return Write(call, [=](Transaction& tx) { return sqlite::ClaimDue(tx, worker, limit); });
+    return Write(call, [=](Transaction& tx) { return sqlite::ClaimDue(tx, worker, limits); });
   }
   absl::StatusOr<OperationTarget> LoadTarget(const Call& call, const OperationId& id) override {
     return ReadTogether(call, [=](Transaction& tx) { return sqlite::LoadTarget(tx, id); });
   }
-  absl::StatusOr<std::int64_t> WriteOperation(const Call& call,
-                                              const WorkerId& worker,
-                                              const OperationWrite& write) override {
+  absl::StatusOr<OperationWritten> WriteOperation(const Call& call,
+                                                  const WorkerId& worker,
+                                                  const OperationWrite& write) override {
     return Write(call, [=](Transaction& tx) { return sqlite::WriteOperation(tx, worker, write); });
   }
   absl::Status PostSignal(const Call& call, const OperationId& id, const Signal& signal) override {
@@ -148,6 +196,9 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<Guest>> ListGuests(const Call& call,
                                                 const std::string& placement_prefix) override {
     return Read(call, [=](Transaction& tx) { return sqlite::ListGuests(tx, placement_prefix); });
+  }
+  absl::Status RecordFinding(const Call& call, const Finding& finding) override {
+    return Do(call, [=](Transaction& tx) { return sqlite::RecordFinding(tx, finding); });
   }
 
   absl::StatusOr<EnrolledGuest> EnrolGuest(const Call& call,
@@ -202,11 +253,51 @@ class SqliteStore final : public Store {
     return Do(call, [=](Transaction& tx) { return sqlite::MarkPublished(tx, worker, position); });
   }
   absl::StatusOr<std::vector<EventRecord>> ReadEvents(const Call& call,
-                                                      const std::optional<ProjectId>& project,
+                                                      const EventFilter& filter,
                                                       std::int64_t position,
                                                       int limit) override {
+    return ReadTogether(
+        call, [=](Transaction& tx) { return sqlite::ReadEvents(tx, filter, position, limit); });
+  }
+  absl::StatusOr<std::int64_t> LastPosition(const Call& call) override {
+    return Read(call, [](Transaction& tx) { return sqlite::LastPosition(tx); });
+  }
+
+  absl::StatusOr<ConfigurationView> CreateConfiguration(
+      const Call& call, const Requester& requester, const Configuration& configuration) override {
+    return Write(call, [=](Transaction& tx) {
+      return sqlite::CreateConfiguration(tx, requester, configuration);
+    });
+  }
+  absl::StatusOr<ConfigurationView> GetConfiguration(const Call& call,
+                                                     const std::optional<ProjectId>& project,
+                                                     const ConfigurationId& id) override {
+    return Read(call, [=](Transaction& tx) { return sqlite::GetConfiguration(tx, project, id); });
+  }
+  absl::StatusOr<ConfigurationPage> ListConfigurations(const Call& call,
+                                                       const ProjectId& project,
+                                                       const ConfigurationId& after,
+                                                       int limit) override {
+    return Read(call, [=](Transaction& tx) {
+      return sqlite::ListConfigurations(tx, project, after, limit);
+    });
+  }
+  absl::Status DeleteConfiguration(const Call& call,
+                                   const Requester& requester,
+                                   const ConfigurationId& id) override {
+    return Do(call,
+              [=](Transaction& tx) { return sqlite::DeleteConfiguration(tx, requester, id); });
+  }
+
+  absl::Status RecordAudit(const Call& call, const AuditEntry& entry) override {
+    return Do(call, [=](Transaction& tx) { return sqlite::RecordAudit(tx, entry); });
+  }
+  absl::StatusOr<std::vector<AuditEntry>> ListAudit(const Call& call,
+                                                    const AuditFilter& filter,
+                                                    std::int64_t before,
+                                                    int limit) override {
     return Read(call,
-                [=](Transaction& tx) { return sqlite::ReadEvents(tx, project, position, limit); });
+                [=](Transaction& tx) { return sqlite::ListAudit(tx, filter, before, limit); });
   }
 
  private:

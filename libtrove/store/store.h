@@ -96,11 +96,11 @@ class Store {
   /// kRequestIdReused.
   virtual absl::StatusOr<std::optional<Accepted>> FindAnswer(const Call& call,
                                                              const Requester& requester) = 0;
-  /// Errors: kInstanceNotFound; kRequestIdReused.
-  virtual absl::StatusOr<InstanceView> RenameInstance(const Call& call,
-                                                      const Requester& requester,
-                                                      const InstanceId& id,
-                                                      const std::string& name) = 0;
+  /// Done when it returns, without an operation. Errors: kInstanceNotFound; kRequestIdReused.
+  virtual absl::StatusOr<Accepted> RenameInstance(const Call& call,
+                                                  const Requester& requester,
+                                                  const InstanceId& id,
+                                                  const std::string& name) = 0;
 
   // ---- Operations ----
 
@@ -184,6 +184,11 @@ class Store {
   /// Every guest that has a placement with this prefix: what a provisioner compares with its host.
   virtual absl::StatusOr<std::vector<Guest>> ListGuests(const Call& call,
                                                         const std::string& placement_prefix) = 0;
+
+  /// Writes what a look at the host says of a guest's instance, when no operation holds the
+  /// instance and the guest's generation is still the one that was looked at. Errors: kAborted
+  /// (kStaleOwner): otherwise, and nothing was written.
+  virtual absl::Status RecordFinding(const Call& call, const Finding& finding) = 0;
 
   // ---- Guests, for the conductor ----
 

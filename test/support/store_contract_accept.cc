@@ -143,7 +143,8 @@ void CheckRequestIds(const MakeStore& make) {
     REQUIRE(mesh.store->RenameInstance(SoonCall(), Tenant("p", "r2", "g"), id, "two").ok());
     const auto late = mesh.store->RenameInstance(SoonCall(), Tenant("p", "r1", "f"), id, "one");
     REQUIRE(late.ok());
-    CHECK(late->instance.name == "two");
+    CHECK(late->repeated);
+    CHECK(late->view.instance.name == "two");
   }
 }
 

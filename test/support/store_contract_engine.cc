@@ -18,7 +18,7 @@ bool IsStale(const absl::Status& status) {
 }
 
 std::size_t Claimable(StoreFixture& mesh, const WorkerId& worker) {
-  const auto claims = mesh.store->ClaimDue(SoonCall(), worker, 100);
+  const auto claims = mesh.store->ClaimDue(SoonCall(), worker, {100});
   REQUIRE(claims.ok());
   return claims->operations.size();
 }
@@ -54,7 +54,7 @@ void CheckClaims(const MakeStore& make) {
     const WorkerId two = mesh.Worker("two");
     std::set<OperationId> seen;
     for (const auto& [worker, want] : {std::pair(one, 3U), std::pair(two, 2U)}) {
-      const auto claims = mesh.store->ClaimDue(SoonCall(), worker, 3);
+      const auto claims = mesh.store->ClaimDue(SoonCall(), worker, {3});
       REQUIRE(claims.ok());
       CHECK(claims->operations.size() == want);
       for (const ClaimedOperation& claimed : claims->operations)
@@ -67,7 +67,7 @@ void CheckClaims(const MakeStore& make) {
     const OperationId first = mesh.Create("p", "first").operation_id;
     mesh.clock.Advance(absl::Seconds(1));
     const OperationId second = mesh.Create("p", "second").operation_id;
-    const auto claims = mesh.store->ClaimDue(SoonCall(), mesh.Worker("w"), 1);
+    const auto claims = mesh.store->ClaimDue(SoonCall(), mesh.Worker("w"), {1});
     REQUIRE(claims.ok());
     REQUIRE(claims->operations.size() == 1);
     CHECK(claims->operations[0].operation.id == first);
@@ -79,7 +79,7 @@ void CheckClaims(const MakeStore& make) {
     const WorkerId worker = mesh.Worker("w");
     const absl::Time due = mesh.clock.Now() + absl::Seconds(5);
     mesh.Wait(worker, mesh.ClaimOne(worker).operation, "", due);
-    const auto early = mesh.store->ClaimDue(SoonCall(), worker, 10);
+    const auto early = mesh.store->ClaimDue(SoonCall(), worker, {10});
     REQUIRE(early.ok());
     CHECK(early->operations.empty());
     CHECK(early->next_due == due);
@@ -90,7 +90,7 @@ void CheckClaims(const MakeStore& make) {
   }
   SECTION("nothing at all is due never") {
     StoreFixture mesh(make);
-    const auto claims = mesh.store->ClaimDue(SoonCall(), mesh.Worker("w"), 10);
+    const auto claims = mesh.store->ClaimDue(SoonCall(), mesh.Worker("w"), {10});
     REQUIRE(claims.ok());
     CHECK(claims->next_due == absl::InfiniteFuture());
   }
@@ -100,10 +100,10 @@ void CheckWorkers(const MakeStore& make) {
   SECTION("a worker that is not registered, or whose lease has ended, claims nothing") {
     StoreFixture mesh(make);
     mesh.Create("p", "db");
-    CHECK(IsStale(mesh.store->ClaimDue(SoonCall(), WorkerId("nobody"), 1).status()));
+    CHECK(IsStale(mesh.store->ClaimDue(SoonCall(), WorkerId("nobody"), {1}).status()));
     const WorkerId worker = mesh.Worker("w");
     mesh.clock.Advance(absl::Seconds(10));
-    CHECK(IsStale(mesh.store->ClaimDue(SoonCall(), worker, 1).status()));
+    CHECK(IsStale(mesh.store->ClaimDue(SoonCall(), worker, {1}).status()));
   }
   SECTION("a lease lives as long as it is renewed, and its id never lives again") {
     StoreFixture mesh(make);
@@ -125,7 +125,7 @@ void CheckWorkers(const MakeStore& make) {
     ClaimedOperation lost = mesh.ClaimOne(dead);
     mesh.clock.Advance(absl::Seconds(5));
     const WorkerId heir = mesh.Worker("heir");
-    const auto early = mesh.store->ClaimDue(SoonCall(), heir, 10);
+    const auto early = mesh.store->ClaimDue(SoonCall(), heir, {10});
     REQUIRE(early.ok());
     CHECK(early->operations.empty());
     CHECK(early->next_due == mesh.clock.Now() + absl::Seconds(5));
@@ -166,7 +166,7 @@ void CheckWorkers(const MakeStore& make) {
     mesh.Create("p", "one");
     mesh.Create("p", "two");
     const WorkerId worker = mesh.Worker("w");
-    REQUIRE(mesh.store->ClaimDue(SoonCall(), worker, 1).ok());
+    REQUIRE(mesh.store->ClaimDue(SoonCall(), worker, {1}).ok());
     const auto counts = mesh.store->CountEngine(SoonCall(), worker);
     REQUIRE(counts.ok());
     CHECK(counts->open_operations == 2);
@@ -189,7 +189,7 @@ void CheckOutcomes(const MakeStore& make) {
     operation.memory = "remembered";
     const auto version = mesh.store->WriteOperation(SoonCall(), worker, {operation, {}, {}, false});
     REQUIRE(version.ok());
-    operation.version = *version;
+    operation.version = version->version;
     operation.updated_at = mesh.clock.Now();
     auto stored = mesh.store->GetOperation(SoonCall(), ProjectId("p"), operation.id);
     REQUIRE(stored.ok());

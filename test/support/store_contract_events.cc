@@ -39,12 +39,12 @@ void CheckEvents(const MakeStore& make) {
     REQUIRE(mesh.store->BeginDelete(SoonCall(), Tenant("p"), DeleteOf(id)).ok());
     mesh.Succeed(worker, mesh.ClaimOne(worker).operation, {BuryInstance{}});
     const std::vector<EventRecord> events = mesh.Events();
-    CHECK(Types(events) == std::vector<std::string>{"trove.operation.created",
+    CHECK(Types(events) == std::vector<std::string>{"trove.operation.accepted",
                                                     "trove.instance.created",
                                                     "trove.instance.status",
                                                     "trove.operation.ended",
                                                     "trove.instance.updated",
-                                                    "trove.operation.created",
+                                                    "trove.operation.accepted",
                                                     "trove.instance.status",
                                                     "trove.instance.deleted",
                                                     "trove.operation.ended"});
@@ -60,7 +60,8 @@ void CheckEvents(const MakeStore& make) {
         CHECK(event.resource_version == ++version);
       }
     }
-    CHECK(events[1].data == R"({"name":"db \"quoted\"","status":"BUILD","operating_status":""})");
+    CHECK(events[1].data ==
+          R"({"name":"db \"quoted\"","status":"BUILD","operating_status":"","user":"user of p"})");
   }
   SECTION("a refused change tells nothing") {
     StoreFixture mesh(make);
@@ -74,12 +75,13 @@ void CheckEvents(const MakeStore& make) {
     mesh.Create("p", "one");
     mesh.Create("q", "two");
     mesh.Create("p", "three");
-    CHECK(mesh.store->ReadEvents(SoonCall(), std::nullopt, 0, 100).value().empty());
+    CHECK(mesh.store->ReadEvents(SoonCall(), {}, 0, 100).value().empty());
     CHECK(mesh.Events().size() == 6);
-    const auto mine = mesh.store->ReadEvents(SoonCall(), ProjectId("p"), 0, 3);
+    const auto mine = mesh.store->ReadEvents(SoonCall(), {ProjectId("p")}, 0, 3);
     REQUIRE(mine.ok());
     REQUIRE(mine->size() == 3);
-    const auto rest = mesh.store->ReadEvents(SoonCall(), ProjectId("p"), mine->back().position, 3);
+    const auto rest =
+        mesh.store->ReadEvents(SoonCall(), {ProjectId("p")}, mine->back().position, 3);
     REQUIRE(rest.ok());
     REQUIRE(rest->size() == 1);
     CHECK(rest->front().position == 6);
@@ -112,7 +114,7 @@ void CheckEvents(const MakeStore& make) {
     REQUIRE(mesh.store->HoldLease(SoonCall(), "events", relay, absl::Seconds(10)).value());
     REQUIRE(mesh.store->StampEvents(SoonCall(), relay, 10).ok());
     REQUIRE(mesh.store->MarkPublished(SoonCall(), relay, 4).ok());
-    const auto left = mesh.store->ReadEvents(SoonCall(), std::nullopt, 0, 10);
+    const auto left = mesh.store->ReadEvents(SoonCall(), {}, 0, 10);
     REQUIRE(left.ok());
     REQUIRE(left->size() == 2);
     CHECK(left->front().position == 3);
@@ -193,7 +195,7 @@ void CheckStoreInParallel(const MakeStore& make) {
         threads.emplace_back([&, t] {
           while (true) {
             const auto claims =
-                mesh.store->ClaimDue(SoonCall(), WorkerId("w" + std::to_string(t)), 3);
+                mesh.store->ClaimDue(SoonCall(), WorkerId("w" + std::to_string(t)), {3});
             if (!claims.ok() || claims->operations.empty()) return;
             for (const ClaimedOperation& operation : claims->operations)
               claimed[static_cast<std::size_t>(t)].push_back(operation.operation.id);

@@ -138,9 +138,9 @@ void CheckViews(const MakeStore& make) {
     mesh.clock.Advance(absl::Seconds(5));
     const auto renamed = mesh.store->RenameInstance(SoonCall(), Tenant("p"), id, "new");
     REQUIRE(renamed.ok());
-    CHECK(renamed->instance.name == "new");
-    CHECK(renamed->instance.version == 2);
-    CHECK(renamed->instance.updated_at == mesh.clock.Now());
+    CHECK(renamed->view.instance.name == "new");
+    CHECK(renamed->view.instance.version == 2);
+    CHECK(renamed->view.instance.updated_at == mesh.clock.Now());
     CHECK(
         absl::IsNotFound(mesh.store->RenameInstance(SoonCall(), Tenant("q"), id, "mine").status()));
     CHECK(mesh.Get(id).instance.name == "new");

@@ -38,7 +38,7 @@ WorkerId StoreFixture::Worker(const std::string& name) {
 }
 
 ClaimedOperation StoreFixture::ClaimOne(const WorkerId& worker) {
-  auto claims = store->ClaimDue(SoonCall(), worker, 10);
+  auto claims = store->ClaimDue(SoonCall(), worker, {10});
   INFO(claims.status());
   REQUIRE(claims.ok());
   REQUIRE(claims->operations.size() == 1);
@@ -82,7 +82,7 @@ std::vector<EventRecord> StoreFixture::Events() {
   REQUIRE(store->HoldLease(SoonCall(), "events", relay, absl::Seconds(10)).value_or(false));
   REQUIRE(store->StampEvents(SoonCall(), relay, 1000).ok());
   REQUIRE(store->ReleaseWorker(SoonCall(), relay).ok());
-  auto events = store->ReadEvents(SoonCall(), std::nullopt, 0, 1000);
+  auto events = store->ReadEvents(SoonCall(), {}, 0, 1000);
   REQUIRE(events.ok());
   return *std::move(events);
 }

@@ -21,7 +21,7 @@ Operation OperationOf(const std::string& kind, std::vector<std::string> steps) {
 
 Catalogue TestCatalogue() {
   const DatastoreId datastore("22222222-2222-4222-8222-222222222222");
-  DatastoreVersion version{kTestVersion, datastore, "mariadb", "10.11", "10.11.6", "mariadb", true};
+  DatastoreVersion version{kTestVersion, datastore, "mariadb", "10.11", "10.11.6", "mariadb"};
   Catalogue catalogue;
   catalogue.datastores.push_back({datastore, "mariadb", kTestVersion, {std::move(version)}});
   catalogue.flavors.push_back({kTestFlavor, "small", 512, 1, 0, 0});

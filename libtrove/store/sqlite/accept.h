@@ -1,7 +1,9 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include "libtrove/store/records.h"
@@ -19,9 +21,16 @@ absl::StatusOr<Accepted> BeginAction(Transaction& tx,
 absl::StatusOr<Accepted> BeginDelete(Transaction& tx,
                                      const Requester& requester,
                                      const NewAction& action);
-absl::StatusOr<InstanceView> RenameInstance(Transaction& tx,
-                                            const Requester& requester,
-                                            const InstanceId& id,
-                                            const std::string& name);
+absl::StatusOr<std::optional<Accepted>> FindAnswer(Transaction& tx, const Requester& requester);
+absl::StatusOr<Accepted> RenameInstance(Transaction& tx,
+                                        const Requester& requester,
+                                        const InstanceId& id,
+                                        const std::string& name);
+
+/// Sets what an instance shows from the acceptance of an operation on.
+absl::Status SetAcceptedStatus(Transaction& tx,
+                               const InstanceId& id,
+                               TaskStatus task,
+                               const std::optional<ServiceStatus>& service);
 
 }  // namespace trove::sqlite

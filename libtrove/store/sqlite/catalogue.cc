@@ -16,17 +16,19 @@ namespace {
 absl::Status ImportVersion(Transaction& tx,
                            const Datastore& datastore,
                            const DatastoreVersion& version) {
-  return Run(tx.db,
-             "INSERT INTO datastore_versions (id, datastore_id, name, number, agent, active) "
-             "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-             "name = excluded.name, number = excluded.number, agent = excluded.agent, "
-             "active = excluded.active WHERE edited = 0 AND deleted = 0",
-             version.id,
-             datastore.id,
-             version.name,
-             version.number,
-             version.agent,
-             version.active);
+  return Run(
+      tx.db,
+      "INSERT INTO datastore_versions (id, datastore_id, name, number, agent, engine, active) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+      "name = excluded.name, number = excluded.number, agent = excluded.agent, "
+      "engine = excluded.engine, active = excluded.active WHERE edited = 0 AND deleted = 0",
+      version.id,
+      datastore.id,
+      version.name,
+      version.number,
+      version.agent,
+      version.engine,
+      version.active);
 }
 
 absl::Status ImportDatastore(Transaction& tx, const Datastore& datastore) {

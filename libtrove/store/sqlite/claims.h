@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include <absl/status/statusor.h>
 
@@ -10,11 +11,15 @@
 namespace trove::sqlite {
 
 // As the methods of Store.
-absl::StatusOr<Store::Claims> ClaimDue(Transaction& tx, const WorkerId& worker, int limit);
+absl::StatusOr<Store::Claims> ClaimDue(Transaction& tx,
+                                       const WorkerId& worker,
+                                       const ClaimLimits& limits);
 absl::StatusOr<EngineCounts> CountEngine(Transaction& tx, const WorkerId& worker);
 
-/// The answer of ClaimDue when it would change nothing; absent when there is something to claim or
-/// a dead worker to reap.
-absl::StatusOr<std::optional<Store::Claims>> NothingDue(Transaction& tx, const WorkerId& worker);
+/// The answer of ClaimDue when it would change nothing; absent when there is something to claim, a
+/// turn to give or a dead worker to reap.
+absl::StatusOr<std::optional<Store::Claims>> NothingDue(Transaction& tx,
+                                                        const WorkerId& worker,
+                                                        const ClaimLimits& limits);
 
 }  // namespace trove::sqlite

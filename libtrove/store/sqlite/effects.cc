@@ -1,9 +1,11 @@
 #include "libtrove/store/sqlite/effects.h"
 
 #include <optional>
+#include <string>
 #include <variant>
 
 #include "libtrove/base/status_macros.h"
+#include "libtrove/store/sqlite/configurations.h"
 #include "libtrove/store/sqlite/events.h"
 #include "libtrove/store/sqlite/quotas.h"
 #include "libtrove/store/sqlite/statement.h"
@@ -25,8 +27,8 @@ std::string Shorten(const std::string& text) {
 
 class Applier {
  public:
-  Applier(Transaction& tx, const Operation& operation)
-      : tx_(tx), id_(operation.instance_id), operation_(operation.id) {}
+  Applier(Transaction& tx, const EffectScope& scope)
+      : tx_(tx), scope_(scope), id_(scope.instance_id) {}
 
   bool shown() const { return shown_; }
 
@@ -100,13 +102,81 @@ class Applier {
   }
 
   absl::Status operator()(const EraseInput&) {
-    return Run(tx_.db, "DELETE FROM operation_inputs WHERE operation_id = ?", operation_);
+    return Run(tx_.db, "DELETE FROM operation_inputs WHERE operation_id = ?", scope_.operation_id);
   }
 
   absl::Status operator()(const SetRunningVersion& effect) {
     return Run(tx_.db,
                "UPDATE guests SET running_version = ? WHERE instance_id = ? AND ordinal = 0",
                effect.number,
+               id_);
+  }
+
+  absl::Status operator()(const SetFlavor& effect) {
+    shown_ = true;
+    return Run(tx_.db,
+               "UPDATE instances SET flavor_id = ?, updated_at = ? WHERE id = ?",
+               effect.flavor_id,
+               tx_.now,
+               id_);
+  }
+
+  absl::Status operator()(const SetVolumeSize& effect) {
+    shown_ = true;
+    TROVE_RETURN_IF_ERROR(
+        Run(tx_.db,
+            "UPDATE instances SET volume_size_gib = ?, updated_at = ? WHERE id = ?",
+            effect.size_gib,
+            tx_.now,
+            id_));
+    return Run(
+        tx_.db, "UPDATE volumes SET size_gib = ? WHERE instance_id = ?", effect.size_gib, id_);
+  }
+
+  absl::Status operator()(const SetCharge& effect) {
+    TROVE_ASSIGN_OR_RETURN(const std::optional<Instance> instance, FindInstance(tx_, id_));
+    if (!instance || instance->system) return absl::OkStatus();
+    return SetInstanceCharge(
+        tx_, scope_.project_id, id_, scope_.operation_id, effect.resource, effect.amount);
+  }
+
+  absl::Status operator()(const SetVersion& effect) {
+    shown_ = true;
+    return Run(tx_.db,
+               "UPDATE instances SET version_id = ?, updated_at = ? WHERE id = ?",
+               effect.version_id,
+               tx_.now,
+               id_);
+  }
+
+  absl::Status operator()(const SetConfiguration& effect) {
+    TROVE_ASSIGN_OR_RETURN(const std::optional<Instance> instance, FindInstance(tx_, id_));
+    if (!instance || instance->configuration_id == effect.configuration_id) return absl::OkStatus();
+    shown_ = true;
+    if (instance->configuration_id) {
+      TROVE_RETURN_IF_ERROR(
+          AttachEvent(tx_, "detached", {*instance->configuration_id, instance->project_id, id_}));
+    }
+    if (effect.configuration_id) {
+      TROVE_RETURN_IF_ERROR(
+          AttachEvent(tx_, "attached", {*effect.configuration_id, instance->project_id, id_}));
+    }
+    return Run(tx_.db,
+               "UPDATE instances SET configuration_id = ?, updated_at = ? WHERE id = ?",
+               effect.configuration_id,
+               tx_.now,
+               id_);
+  }
+
+  absl::Status operator()(const ResetGuest&) {
+    shown_ = true;
+    return Run(tx_.db,
+               "UPDATE guests SET sealing_public_key = x'', nkey_public = '', enrolled_at = NULL, "
+               "enrolment_hash = '', enrolment_expires_at = 0, enrolment_keys = '', "
+               "incarnation = 0, sequence = 0, service = ?, silent_since = NULL, agent_api = 0, "
+               "running_version = '', volume_used_bytes = 0, message = '' "
+               "WHERE instance_id = ? AND ordinal = 0",
+               ServiceStatus::kNew,
                id_);
   }
 
@@ -123,6 +193,10 @@ class Applier {
             id_,
             tx_.now));
     TROVE_RETURN_IF_ERROR(GiveBack(tx_, instance->project_id, id_));
+    if (instance->configuration_id) {
+      TROVE_RETURN_IF_ERROR(
+          AttachEvent(tx_, "detached", {*instance->configuration_id, instance->project_id, id_}));
+    }
     // Guests, volumes, endpoints and charges go with it.
     TROVE_RETURN_IF_ERROR(Run(tx_.db, "DELETE FROM instances WHERE id = ?", id_));
     ++instance->version;
@@ -131,20 +205,20 @@ class Applier {
 
  private:
   Transaction& tx_;
+  const EffectScope& scope_;
   const InstanceId& id_;
-  const OperationId& operation_;
   bool shown_ = false;  // something that a tenant sees has changed
 };
 
 }  // namespace
 
 absl::Status ApplyEffects(Transaction& tx,
-                          const Operation& operation,
+                          const EffectScope& scope,
                           const std::vector<Effect>& effects) {
-  Applier applier(tx, operation);
+  Applier applier(tx, scope);
   for (const Effect& effect : effects)
     TROVE_RETURN_IF_ERROR(std::visit(applier, effect));
-  return applier.shown() ? InstanceChanged(tx, "status", operation.instance_id) : absl::OkStatus();
+  return applier.shown() ? InstanceChanged(tx, "status", scope.instance_id) : absl::OkStatus();
 }
 
 }  // namespace trove::sqlite

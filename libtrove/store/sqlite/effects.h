@@ -9,10 +9,17 @@
 
 namespace trove::sqlite {
 
+/// Whose step it is.
+struct EffectScope {
+  const ProjectId& project_id;
+  const InstanceId& instance_id;
+  const OperationId& operation_id;
+};
+
 /// Applies what a step changes besides its operation, in order, and writes one event for the
 /// instance when it looks different afterwards.
 absl::Status ApplyEffects(Transaction& tx,
-                          const Operation& operation,
+                          const EffectScope& scope,
                           const std::vector<Effect>& effects);
 
 }  // namespace trove::sqlite

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+#include <vector>
+
 #include <absl/status/status.h>
 
 #include "libtrove/store/records.h"
@@ -7,16 +10,24 @@
 
 namespace trove::sqlite {
 
-/// Writes the rows that a new instance begins with. kVersionUnknown and kFlavorUnknown: it names
-/// one that the catalogue does not have.
-absl::Status InsertInstance(Transaction& tx, const NewInstance& instance);
+/// Writes the rows that a new instance begins with. kVersionUnknown, kFlavorUnknown and
+/// kConfigurationNotFound: it names one that there is not.
+absl::Status InsertInstance(Transaction& tx, const Requester& requester, const NewInstance& wanted);
 
-/// Writes an operation that is due at once, with its steps and its input, and the lock of its
-/// instance, which nobody may hold.
+/// An operation that is accepted, and what a retry must set again.
+struct AcceptedOperation {
+  const Instance& instance;
+  const Operation& operation;
+  TaskStatus task = TaskStatus::kNone;
+  std::optional<ServiceStatus> service;
+  const std::vector<ResourceLock>& locks;
+};
+
+/// Writes an operation that is due at once, with its steps, its input and its locks. The inputs of
+/// what failed before it on the instance are erased: that cannot be retried any more.
+/// kOperationRunning: a lock is held.
 absl::Status InsertOperation(Transaction& tx,
                              const Requester& requester,
-                             const ProjectId& project,
-                             const InstanceId& instance,
-                             const Operation& operation);
+                             const AcceptedOperation& accepted);
 
 }  // namespace trove::sqlite

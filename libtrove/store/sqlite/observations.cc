@@ -167,7 +167,7 @@ absl::StatusOr<std::optional<OperationId>> RecordJobResult(Transaction& tx,
                             id,
                             result.progress,
                             tx.now));
-  if (tx.db.changes() > 0) TROVE_RETURN_IF_ERROR(OperationEvent(tx, "updated", id));
+  if (tx.db.changes() > 0) TROVE_RETURN_IF_ERROR(OperationEvent(tx, "progressed", id));
   return due;
 }
 

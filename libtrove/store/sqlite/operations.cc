@@ -1,30 +1,61 @@
 #include "libtrove/store/sqlite/operations.h"
 
+#include <cstddef>
+#include <utility>
+#include <vector>
+
 #include "libtrove/base/status_macros.h"
 #include "libtrove/model/errors.h"
+#include "libtrove/store/sqlite/configurations.h"
 #include "libtrove/store/sqlite/events.h"
 #include "libtrove/store/sqlite/locks.h"
+#include "libtrove/store/sqlite/quotas.h"
 #include "libtrove/store/sqlite/rows.h"
 #include "libtrove/store/sqlite/statement.h"
+#include "libtrove/store/sqlite/turns.h"
 #include "libtrove/store/sqlite/views.h"
 
 namespace trove::sqlite {
 namespace {
 
-absl::Status OperationNotFound(const OperationId& id) {
-  return MakeError(Reason::kOperationNotFound, "operation " + id.value() + " cannot be found");
-}
-
-absl::Status LoadSteps(Transaction& tx, Operation& operation) {
+absl::Status LoadSteps(Transaction& tx, const OperationId& id, std::vector<StepRecord>& steps) {
   static const std::string kSql = std::string("SELECT ") + kStepColumns +
                                   " FROM operation_steps s WHERE s.operation_id = ? "
                                   "ORDER BY s.position";
-  Statement row(tx.db, kSql, operation.id);
+  Statement row(tx.db, kSql, id);
   while (true) {
     TROVE_ASSIGN_OR_RETURN(const bool more, row.Step());
     if (!more) return absl::OkStatus();
-    Read(row, operation.steps.emplace_back());
+    Read(row, steps.emplace_back());
   }
+}
+
+absl::Status WriteStep(Transaction& tx,
+                       const OperationId& id,
+                       std::size_t position,
+                       const StepRecord& step) {
+  return Run(tx.db,
+             "INSERT INTO operation_steps (operation_id, position, name, state, attempts, "
+             "started_at, finished_at, last_error) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+             "ON CONFLICT (operation_id, position) DO UPDATE SET name = excluded.name, "
+             "state = excluded.state, attempts = excluded.attempts, "
+             "started_at = excluded.started_at, finished_at = excluded.finished_at, "
+             "last_error = excluded.last_error",
+             id,
+             position,
+             step.name,
+             step.state,
+             step.attempts,
+             step.started_at,
+             step.finished_at,
+             step.last_error);
+}
+
+// A step as it comes back from the store: times in whole microseconds.
+StepRecord Rounded(StepRecord step) {
+  if (step.started_at) step.started_at = TimeOf(StoredTime(*step.started_at));
+  if (step.finished_at) step.finished_at = TimeOf(StoredTime(*step.finished_at));
+  return step;
 }
 
 // One row by `sql`, whose only parameter is `id`; kInternal names what is missing: the schema
@@ -45,6 +76,10 @@ absl::StatusOr<Record> LoadOne(Transaction& tx,
 
 }  // namespace
 
+absl::Status OperationNotFound(const OperationId& id) {
+  return MakeError(Reason::kOperationNotFound, "operation " + id.value() + " cannot be found");
+}
+
 absl::StatusOr<Operation> GetOperation(Transaction& tx,
                                        const std::optional<ProjectId>& project,
                                        const OperationId& id) {
@@ -57,18 +92,24 @@ absl::StatusOr<Operation> GetOperation(Transaction& tx,
     if (found) Read(row, operation);
     if (!found || (project && operation.project_id != *project)) return OperationNotFound(id);
   }
-  TROVE_RETURN_IF_ERROR(LoadSteps(tx, operation));
+  TROVE_RETURN_IF_ERROR(LoadSteps(tx, id, operation.steps));
   return operation;
 }
 
 absl::StatusOr<Operation> LoadOperation(Transaction& tx, const OperationId& id) {
-  TROVE_ASSIGN_OR_RETURN(Operation operation, GetOperation(tx, std::nullopt, id));
-  Statement row(tx.db,
-                "SELECT o.memory, i.input FROM operations o "
-                "LEFT JOIN operation_inputs i ON i.operation_id = o.id WHERE o.id = ?",
-                id);
-  TROVE_RETURN_IF_ERROR(row.Step().status());
-  row.Read(operation.memory, operation.input);
+  static const std::string kSql = std::string("SELECT ") + kOperationColumns +
+                                  ", o.memory, i.input FROM operations o "
+                                  "LEFT JOIN operation_inputs i ON i.operation_id = o.id "
+                                  "WHERE o.id = ?";
+  Operation operation;
+  {
+    Statement row(tx.db, kSql, id);
+    TROVE_ASSIGN_OR_RETURN(const bool found, row.Step());
+    if (!found) return OperationNotFound(id);
+    Read(row, operation);
+    row.Read(operation.memory, operation.input);
+  }
+  TROVE_RETURN_IF_ERROR(LoadSteps(tx, id, operation.steps));
   return operation;
 }
 
@@ -85,10 +126,16 @@ absl::StatusOr<OperationTarget> LoadTarget(Transaction& tx, const OperationId& i
   static const std::string kEndpoint =
       std::string("SELECT ") + kEndpointColumns +
       " FROM endpoints e WHERE e.instance_id = ? AND e.purpose = 'primary'";
-  TROVE_ASSIGN_OR_RETURN(const Operation operation, GetOperation(tx, std::nullopt, id));
+  InstanceId of;
+  {
+    Statement row(tx.db, "SELECT instance_id FROM operations WHERE id = ?", id);
+    TROVE_ASSIGN_OR_RETURN(const bool found, row.Step());
+    if (!found) return OperationNotFound(id);
+    row.Read(of);
+  }
   OperationTarget target;
-  TROVE_ASSIGN_OR_RETURN(const auto instance, FindInstance(tx, operation.instance_id));
-  if (!instance) return InstanceNotFound(tx, std::nullopt, operation.instance_id);
+  TROVE_ASSIGN_OR_RETURN(const auto instance, FindInstance(tx, of));
+  if (!instance) return InstanceNotFound(tx, std::nullopt, of);
   target.instance = *instance;
   TROVE_ASSIGN_OR_RETURN(
       target.version,
@@ -99,39 +146,57 @@ absl::StatusOr<OperationTarget> LoadTarget(Transaction& tx, const OperationId& i
   TROVE_ASSIGN_OR_RETURN(target.volume, LoadOne<Volume>(tx, kVolume, target.guest.id, "volume"));
   TROVE_ASSIGN_OR_RETURN(target.endpoint,
                          LoadOne<Endpoint>(tx, kEndpoint, instance->id, "endpoint"));
+  if (instance->configuration_id) {
+    TROVE_ASSIGN_OR_RETURN(ConfigurationView view,
+                           GetConfiguration(tx, std::nullopt, *instance->configuration_id));
+    target.configuration = std::move(view.configuration);
+  }
   return target;
 }
 
-absl::Status WriteSteps(Transaction& tx, const Operation& operation) {
+absl::Status InsertSteps(Transaction& tx, const Operation& operation) {
   for (std::size_t position = 0; position < operation.steps.size(); ++position) {
-    const StepRecord& step = operation.steps[position];
-    TROVE_RETURN_IF_ERROR(
-        Run(tx.db,
-            "INSERT INTO operation_steps (operation_id, position, name, state, attempts, "
-            "started_at, finished_at, last_error) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (operation_id, position) DO UPDATE SET name = excluded.name, "
-            "state = excluded.state, attempts = excluded.attempts, "
-            "started_at = excluded.started_at, finished_at = excluded.finished_at, "
-            "last_error = excluded.last_error",
-            operation.id,
-            position,
-            step.name,
-            step.state,
-            step.attempts,
-            step.started_at,
-            step.finished_at,
-            step.last_error));
+    TROVE_RETURN_IF_ERROR(WriteStep(tx, operation.id, position, operation.steps[position]));
   }
   return absl::OkStatus();
 }
 
-absl::Status CleanUp(Transaction& tx, const OperationId& id) {
+absl::Status WriteSteps(Transaction& tx, const Operation& operation) {
+  std::vector<StepRecord> stored;
+  stored.reserve(operation.steps.size());
+  TROVE_RETURN_IF_ERROR(LoadSteps(tx, operation.id, stored));
+  for (std::size_t position = 0; position < operation.steps.size(); ++position) {
+    const StepRecord& step = operation.steps[position];
+    if (position < stored.size() && stored[position] == Rounded(step)) continue;
+    TROVE_RETURN_IF_ERROR(WriteStep(tx, operation.id, position, step));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CleanUp(Transaction& tx,
+                     const ProjectId& project,
+                     const OperationId& id,
+                     OperationState state) {
   TROVE_RETURN_IF_ERROR(ReleaseLocks(tx, id));
-  TROVE_RETURN_IF_ERROR(Run(tx.db, "DELETE FROM operation_inputs WHERE operation_id = ?", id));
-  return Run(tx.db, "DELETE FROM operation_signals WHERE operation_id = ?", id);
+  TROVE_RETURN_IF_ERROR(Unreserve(tx, project, id));
+  if (state == OperationState::kFailed) {
+    TROVE_RETURN_IF_ERROR(Run(
+        tx.db, "UPDATE operation_inputs SET failed_at = ?2 WHERE operation_id = ?1", id, tx.now));
+  } else {
+    TROVE_RETURN_IF_ERROR(Run(tx.db, "DELETE FROM operation_inputs WHERE operation_id = ?", id));
+  }
+  TROVE_RETURN_IF_ERROR(Run(tx.db, "DELETE FROM operation_signals WHERE operation_id = ?", id));
+  return PassTurnOn(tx, id);
 }
 
 absl::Status PreemptOperation(Transaction& tx, const OperationId& id, const std::string& by) {
+  ProjectId project;
+  {
+    Statement row(tx.db, "SELECT project_id FROM operations WHERE id = ?", id);
+    TROVE_ASSIGN_OR_RETURN(const bool found, row.Step());
+    if (!found) return OperationNotFound(id);
+    row.Read(project);
+  }
   const std::string error = by + " took its place";
   TROVE_RETURN_IF_ERROR(Run(tx.db,
                             "UPDATE operation_steps SET state = ?3, finished_at = ?4, "
@@ -150,7 +215,7 @@ absl::Status PreemptOperation(Transaction& tx, const OperationId& id, const std:
                             OperationState::kCancelled,
                             error,
                             tx.now));
-  TROVE_RETURN_IF_ERROR(CleanUp(tx, id));
+  TROVE_RETURN_IF_ERROR(CleanUp(tx, project, id, OperationState::kCancelled));
   return OperationEvent(tx, "ended", id);
 }
 

@@ -1,6 +1,10 @@
 #include "libtrove/store/sqlite/outcome.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "libtrove/base/status_macros.h"
 #include "libtrove/model/errors.h"
@@ -14,22 +18,33 @@
 namespace trove::sqlite {
 namespace {
 
+// What the row says before it is written.
 struct Stored {
+  ProjectId project_id;
   InstanceId instance_id;
+  std::string kind;
+  OperationState state = OperationState::kPending;
+  int current_step = 0;
+  std::string reason;
+  bool cancel_requested = false;
   std::int64_t version = 0;
 };
 
 absl::StatusOr<Stored> CheckOwner(Transaction& tx, const WorkerId& worker, const OperationId& id) {
   TROVE_RETURN_IF_ERROR(CheckWorker(tx, worker));
-  Statement row(
-      tx.db, "SELECT instance_id, version FROM operations WHERE id = ? AND owner = ?", id, worker);
+  Statement row(tx.db,
+                "SELECT project_id, instance_id, kind, state, current_step, reason, "
+                "cancel_requested, version FROM operations WHERE id = ? AND owner = ?",
+                id,
+                worker);
   TROVE_ASSIGN_OR_RETURN(const bool owned, row.Step());
   if (!owned) {
     return MakeError(Reason::kStaleOwner,
                      "operation " + id.value() + " is not worker " + worker.value() + "'s");
   }
   Stored stored;
-  row.Read(stored.instance_id, stored.version);
+  row.Read(stored.project_id, stored.instance_id, stored.kind, stored.state);
+  row.Read(stored.current_step, stored.reason, stored.cancel_requested, stored.version);
   return stored;
 }
 
@@ -41,7 +56,8 @@ absl::Status WriteRow(Transaction& tx,
   return Run(tx.db,
              "UPDATE operations SET state = ?2, current_step = ?3, owner = ?4, due_at = ?5, "
              "reason = ?6, awaited_signal = ?7, waiting_since = ?8, error = ?9, help = ?10, "
-             "updated_at = ?11, finished_at = ?12, version = version + 1, memory = ?13 "
+             "updated_at = ?11, finished_at = ?12, version = version + 1, memory = ?13, "
+             "cancellable = ?14 "
              "WHERE id = ?1",
              o.id,
              o.state,
@@ -55,35 +71,69 @@ absl::Status WriteRow(Transaction& tx,
              o.help,
              tx.now,
              finished_at,
-             Blob{o.memory});
+             Blob{o.memory},
+             o.cancellable);
+}
+
+// Somebody who watches learns of a step, a state and a reason; not of every write.
+absl::Status WriteEvent(Transaction& tx, const Stored& before, const Operation& after) {
+  const bool ended = IsEnded(after.state);
+  if (!ended && after.state == before.state && after.current_step == before.current_step &&
+      after.reason == before.reason)
+    return absl::OkStatus();
+  const auto step = static_cast<std::size_t>(after.current_step);
+  return OperationEvent(
+      tx,
+      ended ? "ended" : "progressed",
+      {.id = after.id,
+       .project_id = before.project_id,
+       .instance_id = before.instance_id,
+       .kind = before.kind,
+       .state = after.state,
+       .step = step < after.steps.size() ? std::string_view(after.steps[step].name)
+                                         : std::string_view(),
+       .reason = after.reason,
+       .error = after.error,
+       .version = before.version + 1});
+}
+
+// When the operation is looked at again.
+absl::StatusOr<absl::Time> DueAt(Transaction& tx,
+                                 const Stored& before,
+                                 const OperationWrite& write) {
+  const Operation& after = write.operation;
+  if (IsEnded(after.state)) return after.due_at;
+  // A cancel that came after its owner last looked.
+  if (write.release && before.cancel_requested && !after.cancel_requested)
+    return std::min(after.due_at, tx.now);
+  if (after.awaited_signal.empty()) return after.due_at;
+  TROVE_ASSIGN_OR_RETURN(const bool arrived, HasSignal(tx, after.id, after.awaited_signal));
+  return arrived ? std::min(after.due_at, tx.now) : after.due_at;
 }
 
 }  // namespace
 
-absl::StatusOr<std::int64_t> WriteOperation(Transaction& tx,
-                                            const WorkerId& worker,
-                                            const OperationWrite& write) {
-  TROVE_ASSIGN_OR_RETURN(const Stored stored, CheckOwner(tx, worker, write.operation.id));
-  Operation operation = write.operation;
-  operation.instance_id = stored.instance_id;
+absl::StatusOr<OperationWritten> WriteOperation(Transaction& tx,
+                                                const WorkerId& worker,
+                                                const OperationWrite& write) {
+  const Operation& operation = write.operation;
+  TROVE_ASSIGN_OR_RETURN(const Stored stored, CheckOwner(tx, worker, operation.id));
   const bool ended = IsEnded(operation.state);
   TROVE_RETURN_IF_ERROR(ConsumeSignals(tx, operation.id, write.consumed_signals));
-  absl::Time due_at = operation.due_at;
-  if (!ended && !operation.awaited_signal.empty()) {
-    TROVE_ASSIGN_OR_RETURN(const bool arrived,
-                           HasSignal(tx, operation.id, operation.awaited_signal));
-    if (arrived) due_at = std::min(due_at, tx.now);
-  }
+  TROVE_ASSIGN_OR_RETURN(const absl::Time due_at, DueAt(tx, stored, write));
   std::optional<WorkerId> owner;
   if (!ended && !write.release) owner = worker;
   std::optional<absl::Time> finished_at;
   if (ended) finished_at = tx.now;
   TROVE_RETURN_IF_ERROR(WriteSteps(tx, operation));
   TROVE_RETURN_IF_ERROR(WriteRow(tx, operation, owner, due_at, finished_at));
-  TROVE_RETURN_IF_ERROR(ApplyEffects(tx, operation, write.effects));
-  if (ended) TROVE_RETURN_IF_ERROR(CleanUp(tx, operation.id));
-  TROVE_RETURN_IF_ERROR(OperationEvent(tx, ended ? "ended" : "updated", operation.id));
-  return stored.version + 1;
+  TROVE_RETURN_IF_ERROR(
+      ApplyEffects(tx, {stored.project_id, stored.instance_id, operation.id}, write.effects));
+  if (ended) {
+    TROVE_RETURN_IF_ERROR(CleanUp(tx, stored.project_id, operation.id, operation.state));
+  }
+  TROVE_RETURN_IF_ERROR(WriteEvent(tx, stored, operation));
+  return OperationWritten{stored.version + 1, stored.cancel_requested};
 }
 
 }  // namespace trove::sqlite

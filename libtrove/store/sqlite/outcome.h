@@ -10,8 +10,8 @@
 namespace trove::sqlite {
 
 /// As the method of Store.
-absl::StatusOr<std::int64_t> WriteOperation(Transaction& tx,
-                                            const WorkerId& worker,
-                                            const OperationWrite& write);
+absl::StatusOr<OperationWritten> WriteOperation(Transaction& tx,
+                                                const WorkerId& worker,
+                                                const OperationWrite& write);
 
 }  // namespace trove::sqlite

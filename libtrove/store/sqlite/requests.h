@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -12,8 +13,10 @@ namespace trove::sqlite {
 
 /// What a request led to when it was accepted.
 struct AcceptedRequest {
-  InstanceId instance_id;
+  InstanceId instance_id;    ///< empty: it is about none
   OperationId operation_id;  ///< empty: it was done at once
+  std::string resource;      ///< as the audit record names it
+  std::string answer;        ///< what the first caller was told
 };
 
 /// The acceptance of the same request within the last day; absent when there was none, or the
@@ -25,5 +28,8 @@ absl::StatusOr<std::optional<AcceptedRequest>> FindRequest(Transaction& tx,
 absl::Status SaveRequest(Transaction& tx,
                          const Requester& requester,
                          const AcceptedRequest& accepted);
+
+/// Forgets, with the answers, at most `limit` of what is too old to be repeated. Returns how many.
+absl::StatusOr<int> SweepRequests(Transaction& tx, int limit);
 
 }  // namespace trove::sqlite

@@ -14,11 +14,11 @@ void Read(Statement& row, Instance& i) {
   std::optional<absl::Time> at;
   row.Read(message, details, at);
   if (message) i.fault = Fault{*message, details, at.value_or(absl::InfinitePast())};
-  row.Read(i.created_at, i.updated_at, i.version);
+  row.Read(i.created_at, i.updated_at, i.version, i.configuration_id);
 }
 
 void Read(Statement& row, DatastoreVersion& v) {
-  row.Read(v.id, v.datastore_id, v.datastore_name, v.name, v.number, v.agent, v.active);
+  row.Read(v.id, v.datastore_id, v.datastore_name, v.name, v.number, v.agent, v.engine, v.active);
 }
 
 void Read(Statement& row, Flavor& f) {
@@ -43,7 +43,7 @@ void Read(Statement& row, Operation& o) {
   row.Read(o.id, o.project_id, o.instance_id, o.kind, o.workflow_version, o.state);
   row.Read(o.current_step, o.reason, o.awaited_signal, o.waiting_since, o.due_at, o.deadline);
   row.Read(o.error, o.help, o.requested_by, o.request_id, o.cancel_requested);
-  row.Read(o.created_at, o.updated_at, o.finished_at, o.version);
+  row.Read(o.created_at, o.updated_at, o.finished_at, o.version, o.cancellable, o.retries);
 }
 
 void Read(Statement& row, StepRecord& s) {

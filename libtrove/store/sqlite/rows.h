@@ -15,12 +15,13 @@ inline constexpr char kInstanceColumns[] =
     "i.id, i.project_id, i.name, i.version_id, i.flavor_id, i.volume_size_gib, i.is_public, "
     "i.allowed_cidrs, i.region, i.system, i.task, i.service, i.service_updated_at, "
     "g.silent_since, i.fault_message, i.fault_details, i.fault_at, i.created_at, i.updated_at, "
-    "i.version";
+    "i.version, i.configuration_id";
 void Read(Statement& row, Instance& instance);
 
 /// Of datastore_versions `v` and its datastore `d`.
 inline constexpr char kVersionColumns[] =
-    "v.id, v.datastore_id, d.name, v.name, v.number, v.agent, v.active";
+    "v.id, v.datastore_id, d.name, v.name, v.number, v.agent, v.engine, v.active";
+inline constexpr int kVersionColumnCount = 8;
 void Read(Statement& row, DatastoreVersion& version);
 
 /// Of flavors `f`.
@@ -51,8 +52,8 @@ inline constexpr char kOperationColumns[] =
     "o.id, o.project_id, o.instance_id, o.kind, o.workflow_version, o.state, o.current_step, "
     "o.reason, o.awaited_signal, o.waiting_since, o.due_at, o.deadline, o.error, o.help, "
     "o.requested_by, o.request_id, o.cancel_requested, o.created_at, o.updated_at, "
-    "o.finished_at, o.version";
-inline constexpr int kOperationColumnCount = 21;
+    "o.finished_at, o.version, o.cancellable, o.retries";
+inline constexpr int kOperationColumnCount = 23;
 void Read(Statement& row, Operation& operation);
 
 /// Of operation_steps `s`.
@@ -63,6 +64,16 @@ void Read(Statement& row, StepRecord& step);
 /// The lock name of an instance.
 inline std::string ResourceOf(const InstanceId& id) {
   return "instances/" + id.value();
+}
+
+/// The lock name of a configuration group.
+inline std::string ResourceOf(const ConfigurationId& id) {
+  return "configurations/" + id.value();
+}
+
+/// What the audit record calls an operation.
+inline std::string ResourceOf(const OperationId& id) {
+  return "operations/" + id.value();
 }
 
 }  // namespace trove::sqlite

@@ -5,6 +5,7 @@
 
 #include "libtrove/base/status_macros.h"
 #include "libtrove/store/migrations.h"
+#include "libtrove/store/sqlite/schema_v2.h"
 #include "libtrove/store/sqlite/statement.h"
 
 namespace trove::sqlite {
@@ -305,7 +306,7 @@ absl::Status Version1(Connection& db) {
 }
 
 // The migration at index N brings schema N to N + 1.
-constexpr std::array kMigrations = {&Version1};
+constexpr std::array kMigrations = {&Version1, &Version2};
 static_assert(kMigrations.size() == kStoreSchema);
 
 // 0 when nothing is there yet.

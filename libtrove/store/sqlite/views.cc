@@ -15,14 +15,15 @@ namespace {
 const std::string& ViewSql() {
   static const std::string kSql =
       std::string("SELECT ") + kInstanceColumns + ", " + kVersionColumns +
-      ", vol.id, g.volume_used_bytes, g.message, " + kEndpointColumns + ", " + kOperationColumns +
-      ", " + kStepColumns +
+      ", vol.id, g.volume_used_bytes, g.message, c.name, " + kEndpointColumns + ", " +
+      kOperationColumns + ", " + kStepColumns +
       " FROM instances i"
       " LEFT JOIN datastore_versions v ON v.id = i.version_id"
       " LEFT JOIN datastores d ON d.id = v.datastore_id"
       " LEFT JOIN guests g ON g.instance_id = i.id AND g.ordinal = 0"
       " LEFT JOIN volumes vol ON vol.guest_id = g.id"
       " LEFT JOIN endpoints e ON e.instance_id = i.id AND e.purpose = 'primary'"
+      " LEFT JOIN configurations c ON c.id = i.configuration_id"
       " LEFT JOIN operation_locks l ON l.resource = 'instances/' || i.id AND l.mode = 1"
       " LEFT JOIN operations o ON o.id = l.operation_id"
       " LEFT JOIN operation_steps s ON s.operation_id = o.id AND s.position = o.current_step";
@@ -33,6 +34,7 @@ void ReadView(Statement& row, InstanceView& view) {
   Read(row, view.instance);
   Read(row, view.version);
   row.Read(view.volume_id, view.volume_used_bytes, view.guest_message);
+  row.Read(view.configuration_name);
   if (row.AtNull()) {
     row.Skip(kEndpointColumnCount);
   } else {

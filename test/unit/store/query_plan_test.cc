@@ -109,7 +109,7 @@ TEST_CASE("a get and a list are one statement over indexes, without scan or sort
       CHECK(step.find("TEMP B-TREE") == std::string::npos);
       ++joins;
     }
-    CHECK(joins == 9);
+    CHECK(joins == 10);
   }
 }
 

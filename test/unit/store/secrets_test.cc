@@ -69,7 +69,7 @@ TEST_CASE("erased input leaves neither the database nor, when it is cut off, its
   const WorkerId worker = mesh.Worker("w");
   std::vector<Operation> operations;
   for (int i = 0; i < 12; ++i) {
-    const auto claims = mesh.store->ClaimDue(SoonCall(), worker, 10);
+    const auto claims = mesh.store->ClaimDue(SoonCall(), worker, {10});
     REQUIRE(claims.ok());
     for (const ClaimedOperation& claimed : claims->operations) {
       if (claimed.operation.memory == "goes") operations.push_back(claimed.operation);
