@@ -51,7 +51,7 @@ TEST_CASE("what a dead worker held is taken over when its lease ends",
   const WorkerId dead("dead");
   const Call call = CallFor(absl::Seconds(5));
   REQUIRE(mesh.store().RenewWorker(call, dead, absl::Seconds(2)).ok());
-  const auto claims = mesh.store().ClaimDue(call, dead, 10);
+  const auto claims = mesh.store().ClaimDue(call, dead, {.operations = 10});
   REQUIRE(claims.ok());
   REQUIRE(claims->operations.size() == 1);
   const absl::Time died = absl::Now();

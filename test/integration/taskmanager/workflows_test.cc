@@ -268,7 +268,7 @@ TEST_CASE("events reach the stream once each and in the store's order",
   REQUIRE(mesh.Ends(mesh.Delete(made.instance.id)));
   std::vector<EventRecord> stored;
   REQUIRE(Eventually(absl::Seconds(20), [&] {
-    auto read = mesh.store().ReadEvents(CallFor(absl::Seconds(5)), std::nullopt, 0, 1000);
+    auto read = mesh.store().ReadEvents(CallFor(absl::Seconds(5)), EventFilter{}, 0, 1000);
     if (!read.ok()) return false;
     stored = *std::move(read);
     const auto counts = mesh.store().CountEngine(CallFor(absl::Seconds(5)), WorkerId("x"));

@@ -54,7 +54,7 @@ class Admission {
     instance_ = wanted.instance.id;
     REQUIRE(store_->CreateInstance(SoonCall(), SeededRequester("p1"), wanted).ok());
     REQUIRE(store_->RenewWorker(SoonCall(), WorkerId("w"), absl::Seconds(10)).ok());
-    const auto claims = store_->ClaimDue(SoonCall(), WorkerId("w"), 1);
+    const auto claims = store_->ClaimDue(SoonCall(), WorkerId("w"), {});
     REQUIRE(claims.ok());
     REQUIRE(claims->operations.size() == 1);
     REQUIRE(store_

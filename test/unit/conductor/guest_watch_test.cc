@@ -110,7 +110,7 @@ TEST_CASE("the first word of a guest wakes its operation", "[unit][conductor]") 
   REQUIRE(subscription.ok());
   // The operation waits for its guest, as a create does.
   REQUIRE(watched.store_->RenewWorker(SoonCall(), WorkerId("t"), absl::Seconds(10)).ok());
-  auto claims = watched.store_->ClaimDue(SoonCall(), WorkerId("t"), 1);
+  auto claims = watched.store_->ClaimDue(SoonCall(), WorkerId("t"), {});
   REQUIRE(claims.ok());
   REQUIRE(claims->operations.size() == 1);
   Operation operation = claims->operations[0].operation;
