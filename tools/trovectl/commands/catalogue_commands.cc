@@ -11,11 +11,8 @@ namespace {
 absl::Status ListDatastores(client::Client& client, const Session& session) {
   TROVE_ASSIGN_OR_RETURN(const std::vector<v1::Datastore> datastores,
                          client.ListDatastores(session.MakeCall()));
-  if (session.format == OutputFormat::kJson) {
-    std::vector<const google::protobuf::Message*> messages;
-    for (const v1::Datastore& datastore : datastores)
-      messages.push_back(&datastore);
-    PrintJson(messages, true);
+  if (session.json()) {
+    PrintJsonList(datastores);
     return absl::OkStatus();
   }
   std::vector<std::vector<std::string>> rows;
@@ -36,11 +33,8 @@ absl::Status ListDatastores(client::Client& client, const Session& session) {
 absl::Status ListFlavors(client::Client& client, const Session& session) {
   TROVE_ASSIGN_OR_RETURN(const std::vector<v1::Flavor> flavors,
                          client.ListFlavors(session.MakeCall()));
-  if (session.format == OutputFormat::kJson) {
-    std::vector<const google::protobuf::Message*> messages;
-    for (const v1::Flavor& flavor : flavors)
-      messages.push_back(&flavor);
-    PrintJson(messages, true);
+  if (session.json()) {
+    PrintJsonList(flavors);
     return absl::OkStatus();
   }
   std::vector<std::vector<std::string>> rows;

@@ -21,29 +21,41 @@ std::size_t WidthOf(const std::string& text) {
   }));
 }
 
-void PrintRow(const std::vector<std::string>& cells, const std::vector<std::size_t>& widths) {
+std::string RowText(const std::vector<std::string>& cells, const std::vector<std::size_t>& widths) {
   std::string line;
-  for (std::size_t i = 0; i < cells.size(); ++i) {
+  for (std::size_t i = 0; i < widths.size(); ++i) {
     line += cells[i];
-    if (i + 1 < cells.size()) line.append(widths[i] - WidthOf(cells[i]) + 2, ' ');
+    if (i + 1 < widths.size()) line.append(widths[i] - WidthOf(cells[i]) + 2, ' ');
   }
-  std::printf("%s\n", line.c_str());
+  while (line.ends_with(' '))
+    line.pop_back();
+  return line + "\n";
 }
 
 }  // namespace
 
-void PrintTable(const std::vector<std::string>& headings,
-                const std::vector<std::vector<std::string>>& rows) {
+std::string TableText(const std::vector<std::string>& headings,
+                      const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const std::string& heading : headings)
     widths.push_back(WidthOf(heading));
+  const bool last_is_empty =
+      !rows.empty() &&
+      std::all_of(rows.begin(), rows.end(), [](const auto& row) { return row.back().empty(); });
+  if (last_is_empty) widths.pop_back();
   for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i)
+    for (std::size_t i = 0; i < widths.size(); ++i)
       widths[i] = std::max(widths[i], WidthOf(row[i]));
   }
-  PrintRow(headings, widths);
+  std::string text = RowText(headings, widths);
   for (const auto& row : rows)
-    PrintRow(row, widths);
+    text += RowText(row, widths);
+  return text;
+}
+
+void PrintTable(const std::vector<std::string>& headings,
+                const std::vector<std::vector<std::string>>& rows) {
+  std::fputs(TableText(headings, rows).c_str(), stdout);
 }
 
 void PrintFields(const std::vector<std::pair<std::string, std::string>>& fields) {
@@ -71,19 +83,32 @@ void PrintJson(const std::vector<const google::protobuf::Message*>& messages, bo
   std::printf(list ? "[%s]\n" : "%s\n", text.c_str());
 }
 
-void PrintError(const absl::Status& status) {
-  std::fprintf(stderr, "trovectl: %s\n", MessageOf(status).c_str());
+std::string JsonLine(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) json = "{}";
+  return json;
+}
+
+std::string ErrorText(const absl::Status& status) {
+  std::string text = "trovectl: " + MessageOf(status) + "\n";
   const auto payload = status.GetPayload(kErrorDetailUrl);
   v1::ErrorDetail detail;
-  if (!payload || !detail.ParseFromString(std::string(*payload))) return;
+  if (!payload || !detail.ParseFromString(std::string(*payload))) return text;
   // The message says the first one already.
   for (int i = 1; i < detail.field_violations_size(); ++i) {
-    std::fprintf(stderr,
-                 "  %s: %s\n",
-                 detail.field_violations(i).field().c_str(),
-                 detail.field_violations(i).description().c_str());
+    const auto& violation = detail.field_violations(i);
+    text += "  " + violation.field() + ": " + violation.description() + "\n";
   }
-  if (!detail.help().empty()) std::fprintf(stderr, "  %s\n", detail.help().c_str());
+  if (detail.has_retry_after())
+    text += "  Try again in " + std::to_string(detail.retry_after().seconds()) + " s.\n";
+  if (!detail.help().empty()) text += "  " + detail.help() + "\n";
+  return text;
+}
+
+void PrintError(const absl::Status& status) {
+  std::fputs(ErrorText(status).c_str(), stderr);
 }
 
 }  // namespace trove::trovectl

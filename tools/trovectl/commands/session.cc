@@ -5,6 +5,7 @@
 
 #include "libtrove/base/status_macros.h"
 #include "tools/trovectl/commands/commands.h"
+#include "tools/trovectl/commands/exit_code.h"
 
 namespace trove::trovectl {
 namespace {
@@ -20,7 +21,8 @@ absl::Status Run(const std::function<absl::Status(client::Client&, const Session
 
 void RunWithClient(CLI::App& command,
                    int* exit_code,
-                   std::function<absl::Status(client::Client&, const Session&)> body) {
+                   std::function<absl::Status(client::Client&, const Session&)> body,
+                   Effect effect) {
   const auto session = std::make_shared<Session>();
   const auto to_format = [](std::string& word) -> std::string {
     if (word != "table" && word != "json") return "must be table or json, not " + word;
@@ -31,18 +33,33 @@ void RunWithClient(CLI::App& command,
   command.add_option("-o,--output", session->format, "table or json")
       ->transform(CLI::Validator(to_format, ""))
       ->default_str("table");
-  command.add_option("--timeout", session->timeout_s, "seconds to wait for answers")
-      ->check(CLI::Range(1, 86'400))
-      ->capture_default_str();
-  command.callback([session, exit_code, body = std::move(body)] {
+  CLI::Option* timeout =
+      command
+          .add_option("--timeout",
+                      session->timeout_s,
+                      "seconds to wait for an answer; with --wait or in a watch also for the end")
+          ->check(CLI::Range(1, 86'400))
+          ->capture_default_str();
+  if (effect == Effect::kChanges) {
+    command.add_option("--request-id",
+                       session->request_id,
+                       "any text: the same one within a day changes nothing twice and gets the "
+                       "same answer");
+  }
+  command.callback([session, exit_code, timeout, body = std::move(body)] {
+    session->timeout_given = timeout->count() > 0;
     const absl::Status status = Run(body, *session);
     if (!status.ok()) PrintError(status);
-    *exit_code = status.ok() ? 0 : 1;
+    *exit_code = ExitCodeOf(status);
   });
 }
 
 void AddCommands(CLI::App& app, int* exit_code) {
   AddInstanceCommands(app, exit_code);
+  AddOperationCommands(app, exit_code);
+  AddConfigurationCommands(app, exit_code);
+  AddEventCommands(app, exit_code);
+  AddAuditCommands(app, exit_code);
   AddConnectCommand(app, exit_code);
   AddCatalogueCommands(app, exit_code);
   AddTokenCommands(app, exit_code);

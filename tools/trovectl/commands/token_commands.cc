@@ -6,6 +6,7 @@
 #include "libtrove/base/status_macros.h"
 #include "tools/trovectl/commands/commands.h"
 #include "tools/trovectl/commands/session.h"
+#include "tools/trovectl/commands/words.h"
 
 namespace trove::trovectl {
 
@@ -28,19 +29,17 @@ void AddTokenCommands(CLI::App& app, int* exit_code) {
       *create,
       exit_code,
       [request](client::Client& client, const Session& session) -> absl::Status {
+        request->set_request_id(session.request_id);
         TROVE_ASSIGN_OR_RETURN(const v1::CreateTokenResponse response,
                                client.CreateToken(session.MakeCall(), *request));
-        if (session.format == OutputFormat::kJson) {
+        if (session.json()) {
           PrintJson({&response}, false);
           return absl::OkStatus();
         }
-        PrintFields({{"token", response.token()},
-                     {"expires",
-                      absl::FormatTime("%Y-%m-%d %H:%M:%S UTC",
-                                       absl::FromUnixSeconds(response.expires_at().seconds()),
-                                       absl::UTCTimeZone())}});
+        PrintFields({{"token", response.token()}, {"expires", TimeText(response.expires_at())}});
         return absl::OkStatus();
-      });
+      },
+      Effect::kChanges);
 }
 
 }  // namespace trove::trovectl
