@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -69,6 +70,17 @@ class Subscription {
   virtual absl::Status status() const = 0;
 };
 
+/// A request under way, for whoever does not wait. Destroying it gives up its answer. May outlive
+/// the bus. Thread-safe.
+class Inquiry {
+ public:
+  virtual ~Inquiry() = default;
+
+  /// What Request would have returned by now, but for its deadline; absent: nothing came yet. Never
+  /// waits.
+  virtual std::optional<absl::StatusOr<std::string>> Answer() const = 0;
+};
+
 /// How the bus is doing.
 struct BusState {
   bool connected = false;
@@ -105,6 +117,12 @@ class Bus {
   virtual absl::StatusOr<std::string> Request(const Call& call,
                                               const Subject& subject,
                                               std::string_view payload) = 0;
+
+  /// Sends `payload` as Request does, and leaves it to the caller to look for the reply. Errors: as
+  /// Request has at once.
+  virtual absl::StatusOr<std::unique_ptr<Inquiry>> Ask(const Call& call,
+                                                       const Subject& subject,
+                                                       std::string_view payload) = 0;
 
   /// Hears what is sent to `subject` (a pattern is allowed) from when it returns, if connected
   /// then; else from the next connection on. Errors: kInvalidArgument: a capacity of 0, a queue

@@ -108,6 +108,30 @@ absl::StatusOr<std::string> NatsBus::Request(const Call& call,
   return Annotate(answer.status(), "ask " + subject.value());
 }
 
+absl::StatusOr<std::unique_ptr<Inquiry>> NatsBus::Ask(const Call& call,
+                                                      const Subject& subject,
+                                                      std::string_view payload) {
+  class CoreInquiry final : public Inquiry {
+   public:
+    CoreInquiry(std::shared_ptr<Core> core, Core::Asked asked)
+        : core_(std::move(core)), asked_(std::move(asked)) {}
+    ~CoreInquiry() override { core_->EndAsking(asked_); }
+
+    std::optional<absl::StatusOr<std::string>> Answer() const override {
+      return asked_.pending->Peek();
+    }
+
+   private:
+    const std::shared_ptr<Core> core_;
+    const Core::Asked asked_;
+  };
+  TROVE_RETURN_IF_ERROR(CheckMessage(subject, payload));
+  TROVE_RETURN_IF_ERROR(call.Check());
+  absl::StatusOr<Core::Asked> asked = core_->BeginAsking(subject.value(), payload, "");
+  if (asked.ok()) return std::make_unique<CoreInquiry>(core_, *std::move(asked));
+  return Annotate(asked.status(), "ask " + subject.value());
+}
+
 absl::StatusOr<std::unique_ptr<Subscription>> NatsBus::Subscribe(const Call& call,
                                                                  const Subject& subject,
                                                                  const SubscribeOptions& options,

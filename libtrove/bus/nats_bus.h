@@ -57,6 +57,9 @@ class NatsBus final : public Bus {
   absl::StatusOr<std::string> Request(const Call& call,
                                       const Subject& subject,
                                       std::string_view payload) override;
+  absl::StatusOr<std::unique_ptr<Inquiry>> Ask(const Call& call,
+                                               const Subject& subject,
+                                               std::string_view payload) override;
   absl::StatusOr<std::unique_ptr<Subscription>> Subscribe(const Call& call,
                                                           const Subject& subject,
                                                           const SubscribeOptions& options,

@@ -308,26 +308,39 @@ absl::Status NatsBus::Core::Send(const std::string& subject, std::string_view pa
   return current->link->Send(subject, "", payload, "");
 }
 
-absl::StatusOr<std::string> NatsBus::Core::Ask(const Call& call,
-                                               const std::string& subject,
-                                               std::string_view payload,
-                                               const std::string& msg_id) {
-  const auto pending = std::make_shared<PendingReply>();
+absl::StatusOr<NatsBus::Core::Asked> NatsBus::Core::BeginAsking(const std::string& subject,
+                                                                std::string_view payload,
+                                                                const std::string& msg_id) {
+  Asked asked;
+  asked.pending = std::make_shared<PendingReply>();
   absl::StatusOr<Current> current;
-  std::string reply;
   {
     // Under one lock, so that a connection that ends finds every request that was sent over it.
     const MutexLock lock(mutex_);
     current = UsableLink();
     TROVE_RETURN_IF_ERROR(current.status());
     TROVE_RETURN_IF_ERROR(inbox_refusal_);
-    reply = current->inbox + std::to_string(++last_request_);
-    waiting_.emplace(reply, Waiting{subject, pending});
+    asked.reply = current->inbox + std::to_string(++last_request_);
+    waiting_.emplace(asked.reply, Waiting{subject, asked.pending});
   }
-  const absl::Status sent = current->link->Send(subject, reply, payload, msg_id);
-  absl::StatusOr<std::string> answer = sent.ok() ? pending->Wait(call) : sent;
+  const absl::Status sent = current->link->Send(subject, asked.reply, payload, msg_id);
+  if (sent.ok()) return asked;
+  EndAsking(asked);
+  return sent;
+}
+
+void NatsBus::Core::EndAsking(const Asked& asked) {
   const MutexLock lock(mutex_);
-  waiting_.erase(reply);
+  waiting_.erase(asked.reply);
+}
+
+absl::StatusOr<std::string> NatsBus::Core::Ask(const Call& call,
+                                               const std::string& subject,
+                                               std::string_view payload,
+                                               const std::string& msg_id) {
+  TROVE_ASSIGN_OR_RETURN(const Asked asked, BeginAsking(subject, payload, msg_id));
+  absl::StatusOr<std::string> answer = asked.pending->Wait(call);
+  EndAsking(asked);
   return answer;
 }
 

@@ -52,7 +52,17 @@ class NatsBus::Core final : public NatsLinkObserver, public std::enable_shared_f
 
   absl::Status Send(const std::string& subject, std::string_view payload) TROVE_EXCLUDES(mutex_);
 
-  /// Sends with a fresh inbox and waits. `msg_id` may be empty.
+  /// A request that was sent and waits.
+  struct Asked {
+    std::string reply;  // where the answer arrives
+    std::shared_ptr<PendingReply> pending;
+  };
+  /// Sends with a fresh inbox. `msg_id` may be empty. On success EndAsking must follow.
+  absl::StatusOr<Asked> BeginAsking(const std::string& subject,
+                                    std::string_view payload,
+                                    const std::string& msg_id) TROVE_EXCLUDES(mutex_);
+  void EndAsking(const Asked& asked) TROVE_EXCLUDES(mutex_);
+  /// The same, and waits in between.
   absl::StatusOr<std::string> Ask(const Call& call,
                                   const std::string& subject,
                                   std::string_view payload,

@@ -24,4 +24,9 @@ absl::StatusOr<std::string> PendingReply::Wait(const Call& call) {
   return std::move(*answer_);
 }
 
+std::optional<absl::StatusOr<std::string>> PendingReply::Peek() const {
+  const MutexLock lock(mutex_);
+  return answer_;
+}
+
 }  // namespace trove

@@ -19,8 +19,11 @@ class PendingReply {
   /// Waits for Complete. Errors: what Complete was given; kDeadlineExceeded; kCancelled.
   absl::StatusOr<std::string> Wait(const Call& call) TROVE_EXCLUDES(mutex_);
 
+  /// What Wait would return at once; absent: it would wait.
+  std::optional<absl::StatusOr<std::string>> Peek() const TROVE_EXCLUDES(mutex_);
+
  private:
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CondVar changed_;
   std::optional<absl::StatusOr<std::string>> answer_ TROVE_GUARDED_BY(mutex_);
 };

@@ -201,6 +201,29 @@ void CheckRequests(const std::function<BusesUnderTest()>& make) {
     CHECK(absl::Now() - start < kSoon);
   }
 
+  SECTION("a question that nobody waits for gets its reply, or why there is none") {
+    const BusesUnderTest bus = make();
+    const auto nobody = bus.here->Ask(CallFor(kSoon), job, "x");
+    REQUIRE(nobody.ok());
+    CHECK(Eventually(kSoon, [&] { return (*nobody)->Answer().has_value(); }));
+    CHECK(absl::IsUnavailable((*nobody)->Answer()->status()));
+    Gate gate;
+    const auto subscription = Listen(*bus.there, job, [&](const BusMessage& message) {
+      gate.Pass();
+      message.reply("you said " + message.payload).IgnoreError();  // seen by the asker
+    });
+    const auto asked = bus.here->Ask(CallFor(kSoon), job, "this");
+    auto given_up = bus.here->Ask(CallFor(kSoon), job, "that");
+    REQUIRE(asked.ok());
+    REQUIRE(given_up.ok());
+    CHECK_FALSE((*asked)->Answer());
+    given_up->reset();
+    gate.Open();
+    REQUIRE(Eventually(kSoon, [&] { return (*asked)->Answer().has_value(); }));
+    CHECK((*asked)->Answer()->value() == "you said this");
+    CHECK((*asked)->Answer()->value() == "you said this");
+  }
+
   SECTION("a request without a reply ends at its deadline") {
     const BusesUnderTest bus = make();
     Ear ear;

@@ -255,12 +255,12 @@ absl::Status MemoryBus::Publish(const Call& call,
   return hub_->Send(*connection_, subject, payload, nullptr).status();
 }
 
-absl::StatusOr<std::string> MemoryBus::Request(const Call& call,
-                                               const Subject& subject,
-                                               std::string_view payload) {
+absl::StatusOr<std::shared_ptr<PendingReply>> MemoryBus::BeginAsking(const Call& call,
+                                                                     const Subject& subject,
+                                                                     std::string_view payload) {
   TROVE_RETURN_IF_ERROR(CheckMessage(subject, payload));
   TROVE_RETURN_IF_ERROR(call.Check());
-  const auto pending = std::make_shared<PendingReply>();
+  auto pending = std::make_shared<PendingReply>();
   TROVE_RETURN_IF_ERROR(hub_->StartWaiting(*connection_, pending));
   // Whoever answers does so over the bus: it needs the hub, not this object.
   const auto make_reply = [&](std::shared_ptr<Connection> receiver) -> BusReply {
@@ -277,16 +277,43 @@ absl::StatusOr<std::string> MemoryBus::Request(const Call& call,
     };
   };
   const absl::StatusOr<bool> heard = hub_->Send(*connection_, subject, payload, make_reply);
-  absl::StatusOr<std::string> answer;
   if (!heard.ok()) {
-    answer = heard.status();
+    pending->Complete(heard.status());
   } else if (!*heard) {
-    answer = absl::UnavailableError("nobody listens on " + subject.value());
-  } else {
-    answer = pending->Wait(call);
+    pending->Complete(absl::UnavailableError("nobody listens on " + subject.value()));
   }
+  return pending;
+}
+
+absl::StatusOr<std::string> MemoryBus::Request(const Call& call,
+                                               const Subject& subject,
+                                               std::string_view payload) {
+  TROVE_ASSIGN_OR_RETURN(const auto pending, BeginAsking(call, subject, payload));
+  absl::StatusOr<std::string> answer = pending->Wait(call);
   hub_->StopWaiting(*connection_, pending);
   return answer;
+}
+
+absl::StatusOr<std::unique_ptr<Inquiry>> MemoryBus::Ask(const Call& call,
+                                                        const Subject& subject,
+                                                        std::string_view payload) {
+  class HubInquiry final : public Inquiry {
+   public:
+    HubInquiry(std::shared_ptr<Hub> hub,
+               std::shared_ptr<Connection> connection,
+               std::shared_ptr<PendingReply> pending)
+        : hub_(std::move(hub)), connection_(std::move(connection)), pending_(std::move(pending)) {}
+    ~HubInquiry() override { hub_->StopWaiting(*connection_, pending_); }
+
+    std::optional<absl::StatusOr<std::string>> Answer() const override { return pending_->Peek(); }
+
+   private:
+    const std::shared_ptr<Hub> hub_;
+    const std::shared_ptr<Connection> connection_;
+    const std::shared_ptr<PendingReply> pending_;
+  };
+  TROVE_ASSIGN_OR_RETURN(auto pending, BeginAsking(call, subject, payload));
+  return std::make_unique<HubInquiry>(hub_, connection_, std::move(pending));
 }
 
 absl::StatusOr<std::unique_ptr<Subscription>> MemoryBus::Subscribe(const Call& call,

@@ -11,6 +11,8 @@
 
 namespace trove {
 
+class PendingReply;
+
 /// An event as the stream keeps it.
 struct StoredEvent {
   Subject subject;
@@ -41,6 +43,9 @@ class MemoryBus final : public Bus {
   absl::StatusOr<std::string> Request(const Call& call,
                                       const Subject& subject,
                                       std::string_view payload) override;
+  absl::StatusOr<std::unique_ptr<Inquiry>> Ask(const Call& call,
+                                               const Subject& subject,
+                                               std::string_view payload) override;
   absl::StatusOr<std::unique_ptr<Subscription>> Subscribe(const Call& call,
                                                           const Subject& subject,
                                                           const SubscribeOptions& options,
@@ -60,6 +65,10 @@ class MemoryBus final : public Bus {
   struct Connection;
 
   explicit MemoryBus(std::shared_ptr<Hub> hub);
+
+  absl::StatusOr<std::shared_ptr<PendingReply>> BeginAsking(const Call& call,
+                                                            const Subject& subject,
+                                                            std::string_view payload);
 
   std::shared_ptr<Hub> hub_;
   std::shared_ptr<Connection> connection_;
