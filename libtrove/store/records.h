@@ -214,7 +214,8 @@ using Effect = std::variant<PlaceGuest,
 /// What the owner of an operation writes after a step: everything or nothing.
 struct OperationWrite {
   Operation operation;  ///< state, steps, current_step, memory, reason, awaited_signal,
-                        ///< waiting_since, due_at, error, help, cancellable
+                        ///< waiting_since, due_at, error, help, cancellable,
+                        ///< workflow_version
   std::vector<Effect> effects;
   std::vector<std::string> consumed_signals;  ///< names that need not be given again
   bool release = true;  ///< give up ownership: due again at due_at, or when awaited_signal arrives

@@ -57,7 +57,7 @@ absl::Status WriteRow(Transaction& tx,
              "UPDATE operations SET state = ?2, current_step = ?3, owner = ?4, due_at = ?5, "
              "reason = ?6, awaited_signal = ?7, waiting_since = ?8, error = ?9, help = ?10, "
              "updated_at = ?11, finished_at = ?12, version = version + 1, memory = ?13, "
-             "cancellable = ?14 "
+             "cancellable = ?14, workflow_version = ?15 "
              "WHERE id = ?1",
              o.id,
              o.state,
@@ -72,7 +72,8 @@ absl::Status WriteRow(Transaction& tx,
              tx.now,
              finished_at,
              Blob{o.memory},
-             o.cancellable);
+             o.cancellable,
+             o.workflow_version);
 }
 
 // Somebody who watches learns of a step, a state and a reason; not of every write.
