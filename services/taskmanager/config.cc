@@ -38,6 +38,13 @@ absl::Status CheckRanges(const Config& config) {
         "configuration: uid_first and uid_last must be a range above 0");
   if (config.workers < 1 || config.workers > 256)
     return absl::InvalidArgumentError("configuration: workers must be 1 to 256");
+  if (config.operations_per_host < 0)
+    return absl::InvalidArgumentError("configuration: operations_per_host must be at least 0");
+  if (config.keep_operations_days < 1 || config.keep_failed_inputs_days < 0 ||
+      config.keep_audit_days < 1)
+    return absl::InvalidArgumentError(
+        "configuration: keep_operations_days and keep_audit_days must be at least 1, "
+        "keep_failed_inputs_days at least 0");
   if (config.create_deadline_ms < 1000 || config.reconcile_interval_ms < 100 ||
       config.heartbeat_interval_ms < 100 || config.drain_limit_ms < 0)
     return absl::InvalidArgumentError(
@@ -82,6 +89,14 @@ absl::StatusOr<bool> LoadConfig(int argc, const char* const* argv, Config* confi
              &config->reconcile_interval_ms,
              "between two looks whether the host has what the store wants");
   loader.Add("workers", &config->workers, "steps that run at a time");
+  loader.Add("operations_per_host",
+             &config->operations_per_host,
+             "operations at a time on this host, fairly among projects; 0: no limit");
+  loader.Add("keep_operations_days", &config->keep_operations_days, "of operations that ended");
+  loader.Add("keep_failed_inputs_days",
+             &config->keep_failed_inputs_days,
+             "of what a retry of a failed operation needs");
+  loader.Add("keep_audit_days", &config->keep_audit_days, "of audit records");
   loader.Add("drain_limit_ms", &config->drain_limit_ms, "for running steps when stopping");
   TROVE_ASSIGN_OR_RETURN(const bool run, loader.Load(argc, argv));
   if (!run) return false;

@@ -30,6 +30,11 @@ struct Config {
   int create_deadline_ms = 600'000;
   int reconcile_interval_ms = 60'000;
   int workers = 8;  ///< steps that run at a time
+  /// Operations that have begun and not ended on this host; 0: no limit.
+  int operations_per_host = 64;
+  int keep_operations_days = 30;    ///< ended ones
+  int keep_failed_inputs_days = 7;  ///< what a retry of a failed operation needs
+  int keep_audit_days = 90;
   int drain_limit_ms = 10'000;
 };
 

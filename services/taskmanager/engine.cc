@@ -2,16 +2,24 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
+#include <vector>
 
+#include "libtrove/base/backoff.h"
 #include "libtrove/base/status.h"
 
 namespace trove::taskmanager {
 namespace {
 
+constexpr absl::Duration kStoreTime = absl::Seconds(2);
+
 // Between two looks at the store that nobody asked for, however soon something is due: a store that
 // says "due now" and gives nothing must not keep a processor busy.
-constexpr absl::Duration kShortestWait = absl::Milliseconds(5);
+constexpr BackoffPolicy kShortestWait = {absl::Milliseconds(5), absl::Milliseconds(500)};
+
+// Until the process has a lease again.
+constexpr absl::Duration kLeaseWait = absl::Milliseconds(50);
 
 }  // namespace
 
@@ -24,11 +32,11 @@ Engine::Engine(Store& store,
       clock_(clock),
       workflows_(workflows),
       lease_(lease),
-      options_(options),
+      options_(std::move(options)),
       executor_("steps",
-                options.threads,
+                options_.threads,
                 // Runs of an earlier term that have not noticed its end yet come on top.
-                static_cast<std::size_t>(options.threads + options.queue) * 16),
+                static_cast<std::size_t>(options_.threads + options_.queue) * 16),
       scanner_([this](const std::stop_token& stop) { Scan(stop); }) {}
 
 Engine::~Engine() {
@@ -38,6 +46,17 @@ Engine::~Engine() {
 void Engine::Wake() {
   const MutexLock lock(mutex_);
   look_now_ = true;
+  changed_.NotifyAll();
+}
+
+void Engine::Wake(const OperationId& operation) {
+  const MutexLock lock(mutex_);
+  look_now_ = true;
+  const auto held =
+      std::find_if(running_.begin(), running_.end(), [&](const auto& each) TROVE_REQUIRES(mutex_) {
+        return each.first.second == operation;
+      });
+  if (held != running_.end()) hinted_.emplace(operation, absl::Now() + options_.look_after);
   changed_.NotifyAll();
 }
 
@@ -65,6 +84,10 @@ void Engine::Drain(absl::Duration grace) {
   if (scanner_.joinable()) scanner_.join();
   {
     const MutexLock lock(mutex_);
+    // Nobody runs these.
+    for (const auto& [key, at] : held_)
+      running_.erase(key);
+    held_.clear();
     changed_.WaitUntil(mutex_, absl::Now() + grace, [this]() TROVE_NO_THREAD_SAFETY_ANALYSIS {
       return running_.empty();
     });
@@ -76,10 +99,12 @@ void Engine::Drain(absl::Duration grace) {
 
 void Engine::Scan(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    const absl::Time next = ScanOnce(stop);
+    const absl::Time scan = ScanOnce(stop);
+    const absl::Time next = std::min({scan, LookAtHinted(stop), RunHeldAgain()});
     const MutexLock lock(mutex_);
+    const std::size_t hinted = hinted_.size();
     changed_.WaitUntil(mutex_, next, [&]() TROVE_NO_THREAD_SAFETY_ANALYSIS {
-      return stop.stop_requested() || (look_now_ && FreeSlots() > 0);
+      return stop.stop_requested() || (look_now_ && FreeSlots() > 0) || hinted_.size() > hinted;
     });
   }
 }
@@ -95,69 +120,147 @@ absl::Time Engine::ScanOnce(const std::stop_token& stop) {
     look_now_ = false;
   }
   const std::shared_ptr<const WorkerTerm> term = lease_.Current();
-  if (term == nullptr) return absl::Now() + std::min(options_.scan_every, absl::Milliseconds(50));
-  auto claims = store_.ClaimDue(CallFor(absl::Seconds(2), stop, "claim"), term->id, free);
+  if (term == nullptr) return std::min(latest, absl::Now() + kLeaseWait);
+  auto claims = store_.ClaimDue(
+      CallFor(kStoreTime, stop, "claim"),
+      term->id,
+      {.operations = free, .per_host = options_.operations_per_host, .host = options_.host});
   if (!claims.ok()) {
     if (absl::IsAborted(claims.status())) {
       lease_.Abandon(*term);
-    } else if (!stop.stop_requested()) {
-      log_.Warning("cannot claim operations", {{"error", claims.status()}});
+      return std::min(latest, absl::Now() + kLeaseWait);
     }
+    if (!stop.stop_requested())
+      log_.Warning("cannot claim operations", {{"error", claims.status()}});
     return latest;
   }
   const auto count = static_cast<int>(claims->operations.size());
   for (ClaimedOperation& claimed : claims->operations)
     Dispatch(term, std::move(claimed));
+  if (count > 0) idle_claims_ = 0;
   if (count >= free) {
     const MutexLock lock(mutex_);
     look_now_ = true;  // there may be more
     return latest;
   }
-  if (count > 0) return absl::Now();
   // `next_due` is on the store's clock.
   const absl::Duration wait = claims->next_due - clock_.Now();
-  return std::min(latest, absl::Now() + std::max(wait, kShortestWait));
+  if (count > 0 || wait > absl::ZeroDuration()) return std::min(latest, absl::Now() + wait);
+  return std::min(latest, absl::Now() + BackoffDelay(kShortestWait, idle_claims_++));
+}
+
+absl::Time Engine::LookAtHinted(const std::stop_token& stop) {
+  std::vector<std::pair<RunKey, std::shared_ptr<OperationRun>>> due;
+  absl::Time next = absl::InfiniteFuture();
+  {
+    const MutexLock lock(mutex_);
+    if (hinted_.empty()) return next;
+    const absl::Time now = absl::Now();
+    std::set<OperationId> held;
+    for (const auto& [key, run] : running_) {
+      const auto hint = hinted_.find(key.second);
+      if (hint == hinted_.end()) continue;
+      held.insert(key.second);
+      if (hint->second <= now) due.emplace_back(key, run);
+    }
+    // One that is not held any more has said everything.
+    std::erase_if(hinted_, [&](const auto& hint) {
+      return hint.second <= now || !held.contains(hint.first);
+    });
+    for (const auto& [operation, at] : hinted_)
+      next = std::min(next, at);
+  }
+  for (const auto& [key, run] : due) {
+    const auto operation = store_.GetOperation(
+        CallFor(kStoreTime, stop, "look at a held operation"), std::nullopt, key.second);
+    if (!operation.ok()) continue;  // its next write says it too
+    if (IsEnded(operation->state))
+      run->Drop();  // a delete has taken its place
+    else if (operation->cancel_requested)
+      run->RequestCancel();
+  }
+  return next;
+}
+
+absl::Time Engine::RunHeldAgain() {
+  std::vector<RunKey> due;
+  absl::Time next = absl::InfiniteFuture();
+  {
+    const MutexLock lock(mutex_);
+    const absl::Time now = absl::Now();
+    for (auto each = held_.begin(); each != held_.end();) {
+      if (each->second > now) {
+        next = std::min(next, each->second);
+        ++each;
+        continue;
+      }
+      due.push_back(each->first);
+      each = held_.erase(each);
+    }
+  }
+  for (const RunKey& key : due)
+    Submit(key);
+  return next;
+}
+
+std::shared_ptr<OperationRun> Engine::NewRun(const std::shared_ptr<const WorkerTerm>& term,
+                                             ClaimedOperation claimed) {
+  return std::make_shared<OperationRun>(
+      store_, clock_, workflows_, term, draining_.get_token(), std::move(claimed));
 }
 
 void Engine::Dispatch(const std::shared_ptr<const WorkerTerm>& term, ClaimedOperation claimed) {
   RunKey key(term->id, claimed.operation.id);
+  auto run = NewRun(term, std::move(claimed));
+  std::vector<std::shared_ptr<OperationRun>> replaced;
   {
     const MutexLock lock(mutex_);
-    if (!running_.insert(key).second) {
-      again_.insert_or_assign(std::move(key), std::move(claimed));
-      return;
+    // Operations on one instance exclude each other: one that is still held here was lost.
+    for (const auto& [other, held] : running_)
+      if (held->instance_id() == run->instance_id() && other.second != key.second)
+        replaced.push_back(held);
+    if (!running_.emplace(key, run).second) {
+      again_.insert_or_assign(key, std::move(run));
+      run = nullptr;
     }
   }
-  // Copyable, as a task must be.
-  auto shared = std::make_shared<ClaimedOperation>(std::move(claimed));
-  const absl::Status queued =
-      executor_.Submit([this, term, shared] { RunClaimed(term, std::move(*shared)); });
+  for (const auto& each : replaced)
+    each->Drop();
+  if (run != nullptr) Submit(key);
+}
+
+void Engine::Submit(const RunKey& key) {
+  const absl::Status queued = executor_.Submit([this, key] { RunClaimed(key); });
   if (queued.ok()) return;
   // Nobody else may claim it as long as this term lives, so end the term: rare enough.
   log_.Error("no room for a claimed operation", {{"error", queued}});
-  lease_.Abandon(*term);
+  lease_.Abandon(WorkerTerm{key.first, {}});
   const MutexLock lock(mutex_);
   running_.erase(key);
+  changed_.NotifyAll();
 }
 
-void Engine::RunClaimed(const std::shared_ptr<const WorkerTerm>& term, ClaimedOperation claimed) {
-  const RunKey key(term->id, claimed.operation.id);
-  std::optional<ClaimedOperation> next = std::move(claimed);
+std::shared_ptr<OperationRun> Engine::FindRun(const RunKey& key) {
+  const MutexLock lock(mutex_);
+  const auto found = running_.find(key);
+  return found == running_.end() ? nullptr : found->second;
+}
+
+void Engine::RunClaimed(const RunKey& key) {
   // What has not begun when the drain does is given back with the lease.
-  while (next && !draining_.stop_requested()) {
-    OperationRun run(store_,
-                     clock_,
-                     workflows_,
-                     term,
-                     draining_.get_token(),
-                     *std::exchange(next, std::nullopt));
-    const OperationRun::Result result = run.Run();
+  while (const auto run = draining_.stop_requested() ? nullptr : FindRun(key)) {
+    const OperationRun::Result result = run->Run();
     const MutexLock lock(mutex_);
     if (result == OperationRun::Result::kEnded) ++finished_;
     if (const auto again = again_.find(key); again != again_.end()) {
-      next = std::move(again->second);
+      running_[key] = std::move(again->second);
       again_.erase(again);
       continue;
+    }
+    if (result == OperationRun::Result::kHeld && !draining_.stop_requested()) {
+      held_.insert_or_assign(key, absl::Now() + options_.retry_held);
+      changed_.NotifyAll();
+      return;
     }
     running_.erase(key);
     // What it waits for may have come while it was still being held, and the hint with it.

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -32,6 +31,13 @@ class Engine {
     /// Claimed operations that may wait for a thread besides; more only keeps others from them.
     int queue = 8;
     absl::Duration scan_every = absl::Seconds(1);  ///< without any hint
+    /// As ClaimLimits::per_host and ClaimLimits::host.
+    int operations_per_host = 0;
+    std::string host;
+    /// After a hint about an operation that is held: whether it is to be cancelled.
+    absl::Duration look_after = absl::Milliseconds(50);
+    /// Of an operation that the store takes nothing for.
+    absl::Duration retry_held = absl::Seconds(30);
   };
 
   /// The seams must outlive this object; begins at once.
@@ -48,6 +54,9 @@ class Engine {
 
   /// Something may be due: look now. Never waits; hints that come together are one.
   void Wake() TROVE_EXCLUDES(mutex_);
+  /// The same, about one operation: when it is held here, it is soon seen whether it is to be
+  /// cancelled, so that a long step is interrupted.
+  void Wake(const OperationId& operation) TROVE_EXCLUDES(mutex_);
 
   /// Claims nothing any more, gives each running operation `grace` to reach the end of its step,
   /// and releases the worker's lease; what still runs then is dropped and will be done again by
@@ -63,12 +72,19 @@ class Engine {
   // An operation of one term of this process.
   using RunKey = std::pair<WorkerId, OperationId>;
 
-  void Scan(const std::stop_token& stop);
-  absl::Time ScanOnce(const std::stop_token& stop);
+  void Scan(const std::stop_token& stop) TROVE_EXCLUDES(mutex_);
+  // These say when to do so again.
+  absl::Time ScanOnce(const std::stop_token& stop) TROVE_EXCLUDES(mutex_);
+  absl::Time LookAtHinted(const std::stop_token& stop) TROVE_EXCLUDES(mutex_);
+  absl::Time RunHeldAgain() TROVE_EXCLUDES(mutex_);
+
+  std::shared_ptr<OperationRun> NewRun(const std::shared_ptr<const WorkerTerm>& term,
+                                       ClaimedOperation claimed);
   void Dispatch(const std::shared_ptr<const WorkerTerm>& term, ClaimedOperation claimed)
       TROVE_EXCLUDES(mutex_);
-  void RunClaimed(const std::shared_ptr<const WorkerTerm>& term, ClaimedOperation claimed)
-      TROVE_EXCLUDES(mutex_);
+  void Submit(const RunKey& key) TROVE_EXCLUDES(mutex_);
+  void RunClaimed(const RunKey& key) TROVE_EXCLUDES(mutex_);
+  std::shared_ptr<OperationRun> FindRun(const RunKey& key) TROVE_EXCLUDES(mutex_);
   int FreeSlots() const TROVE_REQUIRES(mutex_);
 
   Store& store_;
@@ -82,9 +98,14 @@ class Engine {
   CondVar changed_;
   bool look_now_ TROVE_GUARDED_BY(mutex_) = true;
   std::int64_t finished_ TROVE_GUARDED_BY(mutex_) = 0;
-  std::set<RunKey> running_ TROVE_GUARDED_BY(mutex_);
+  std::map<RunKey, std::shared_ptr<OperationRun>> running_ TROVE_GUARDED_BY(mutex_);
   // Claimed again while its last run was still writing an outcome that had already been taken.
-  std::map<RunKey, ClaimedOperation> again_ TROVE_GUARDED_BY(mutex_);
+  std::map<RunKey, std::shared_ptr<OperationRun>> again_ TROVE_GUARDED_BY(mutex_);
+  // When to look at held operations that a hint was about.
+  std::map<OperationId, absl::Time> hinted_ TROVE_GUARDED_BY(mutex_);
+  // When to try again with those of running_ that the store takes nothing for.
+  std::map<RunKey, absl::Time> held_ TROVE_GUARDED_BY(mutex_);
+  int idle_claims_ = 0;  // in a row, though something was due; of the scanner alone
   Executor executor_;
   std::jthread scanner_;
 };

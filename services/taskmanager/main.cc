@@ -61,6 +61,10 @@ absl::Status Run(const Config& config) {
   TROVE_ASSIGN_OR_RETURN(options.mesh.mesh_ca_pem, ReadFile(config.service.mesh_ca));
   options.create_deadline = absl::Milliseconds(config.create_deadline_ms);
   options.engine.threads = config.workers;
+  options.engine.operations_per_host = config.operations_per_host;
+  options.janitor.kept = {.operations = absl::Hours(24 * config.keep_operations_days),
+                          .failed_inputs = absl::Hours(24 * config.keep_failed_inputs_days),
+                          .audit = absl::Hours(24 * config.keep_audit_days)};
   options.reconcile_every = absl::Milliseconds(config.reconcile_interval_ms);
   TROVE_ASSIGN_OR_RETURN(
       const auto task_manager,

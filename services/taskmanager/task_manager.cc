@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "trove/mesh/v1/bus.pb.h"
+
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
 #include "libtrove/bus/subject.h"
@@ -11,6 +13,11 @@ namespace {
 
 // A template is as large as an empty database, and there is one for each version.
 constexpr absl::Duration kTemplatesTime = absl::Minutes(30);
+
+Engine::Options EngineOptionsOn(const Provisioner& provisioner, Engine::Options options) {
+  options.host = provisioner.placement_prefix();
+  return options;
+}
 
 }  // namespace
 
@@ -48,7 +55,8 @@ TaskManager::TaskManager(Store& store,
       reconciler_(
           store, provisioner, lease_, {.mesh = options.mesh, .every = options.reconcile_every}),
       relay_(store, bus, lease_, {.source = "/trove/" + options.mesh_id}),
-      engine_(store, clock, workflows_, lease_, options.engine),
+      janitor_(store, lease_, options.janitor),
+      engine_(store, clock, workflows_, lease_, EngineOptionsOn(provisioner, options.engine)),
       templates_([this](const std::stop_token& stop) { BuildTemplates(stop); }) {
   reconciler_.Start();
 }
@@ -63,8 +71,13 @@ absl::Status TaskManager::ListenForHints(const Call& call) {
   options.overflow = Overflow::kDropOldest;  // one hint is as good as many
   TROVE_ASSIGN_OR_RETURN(
       hints_.emplace_back(),
-      bus_.Subscribe(
-          call, TaskWakeSubject(), options, [this](const BusMessage&) { engine_.Wake(); }));
+      bus_.Subscribe(call, TaskWakeSubject(), options, [this](const BusMessage& message) {
+        mesh::v1::TaskWake wake;
+        if (wake.ParseFromString(message.payload) && !wake.operation_id().empty())
+          engine_.Wake(OperationId(wake.operation_id()));
+        else
+          engine_.Wake();
+      }));
   hints_.push_back(bus_.OnReconnect([this] {
     engine_.Wake();
     relay_.Wake();
@@ -77,6 +90,7 @@ void TaskManager::Drain(absl::Duration grace) {
   templates_.request_stop();
   reconciler_.Stop();
   relay_.Stop();
+  janitor_.Stop();
   engine_.Drain(grace);
   if (templates_.joinable()) templates_.join();
 }

@@ -16,6 +16,7 @@
 #include "libtrove/store/store.h"
 #include "services/taskmanager/engine.h"
 #include "services/taskmanager/event_relay.h"
+#include "services/taskmanager/janitor.h"
 #include "services/taskmanager/jobs.h"
 #include "services/taskmanager/provisioner.h"
 #include "services/taskmanager/reconciler.h"
@@ -25,17 +26,18 @@
 namespace trove::taskmanager {
 
 /// Everything that a task manager does, over its seams: the engine with its workflows, the event
-/// relay, reconciliation and templates. Thread-safe.
+/// relay, reconciliation, templates and the forgetting of old rows. Thread-safe.
 class TaskManager {
  public:
   struct Options {
     std::string mesh_id;
     MeshAccess mesh;
     absl::Duration create_deadline = absl::Minutes(10);
-    Engine::Options engine;
+    Engine::Options engine;  ///< `host` is set to the provisioner's
     Jobs::Options jobs;
     WorkerLease::Options lease;
     absl::Duration reconcile_every = absl::Minutes(1);
+    Janitor::Options janitor;
   };
 
   /// How it is, for operators.
@@ -90,6 +92,7 @@ class TaskManager {
   WorkerLease lease_;
   Reconciler reconciler_;
   EventRelay relay_;
+  Janitor janitor_;
   Engine engine_;
   std::vector<std::unique_ptr<Subscription>> hints_;
   std::jthread templates_;

@@ -1,5 +1,7 @@
 #include "services/taskmanager/workflow.h"
 
+#include <limits>
+
 #include "libtrove/base/check.h"
 #include "libtrove/base/status.h"
 
@@ -29,6 +31,21 @@ Workflows::Workflows(std::vector<Workflow> workflows) {
 const Workflow* Workflows::Find(std::string_view kind, int version) const {
   const auto found = workflows_.find({std::string(kind), version});
   return found == workflows_.end() ? nullptr : &found->second;
+}
+
+const Workflow* Workflows::Newest(std::string_view kind) const {
+  auto after = workflows_.upper_bound({std::string(kind), std::numeric_limits<int>::max()});
+  if (after == workflows_.begin()) return nullptr;
+  --after;
+  return after->first.first == kind ? &after->second : nullptr;
+}
+
+std::vector<const Workflow*> Workflows::All() const {
+  std::vector<const Workflow*> all;
+  all.reserve(workflows_.size());
+  for (const auto& [key, workflow] : workflows_)
+    all.push_back(&workflow);
+  return all;
 }
 
 }  // namespace trove::taskmanager

@@ -87,6 +87,14 @@ struct Step {
   /// Of one `undo` from its first start, waits and retries included. What is not undone by then
   /// remains, and the operation says so.
   absl::Duration undo_limit = absl::Minutes(5);
+
+  // When a step is done, that is recorded before the next one begins; these spare a write.
+
+  /// Doing it again spoils nothing that later steps have done meanwhile: so it need not be recorded
+  /// before they begin.
+  bool repeats_late = false;
+  /// It does nothing but say effects: so it may be recorded together with the step before it.
+  bool only_effects = false;
 };
 
 /// How an operation failed, for Workflow::on_failed.
@@ -94,6 +102,7 @@ struct Failure {
   std::string step;  ///< empty: before the first one
   std::string why;
   bool timed_out = false;
+  std::string remains;  ///< what could not be undone, and why; empty: nothing
 };
 
 /// A named, versioned list of steps. A list that a release has shipped is never changed: a changed
@@ -129,6 +138,11 @@ class Workflows {
 
   /// Null: unknown.
   const Workflow* Find(std::string_view kind, int version) const;
+  /// The version that operations of this kind begin with. Null: unknown.
+  const Workflow* Newest(std::string_view kind) const;
+
+  /// Every one, by kind and version.
+  std::vector<const Workflow*> All() const;
 
  private:
   std::map<std::pair<std::string, int>, Workflow> workflows_;

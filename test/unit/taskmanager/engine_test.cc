@@ -6,6 +6,7 @@
 
 #include "services/taskmanager/pause.h"
 #include "test/support/eventually.h"
+#include "test/support/forwarding_store.h"
 #include "test/unit/taskmanager/scripted.h"
 
 namespace trove::taskmanager {
@@ -150,6 +151,113 @@ TEST_CASE("a drain whose grace is over drops the step and another process does i
   Engine other(*t.store, t.clock, t.workflows, other_lease, {});
   CHECK(
       Eventually(absl::Seconds(5), [&] { return t.Get(id).state == OperationState::kSucceeded; }));
+}
+
+TEST_CASE("a hint about a held operation interrupts a step that is to be cancelled",
+          "[unit][taskmanager]") {
+  std::atomic<int> begun = 0;
+  Threaded t(
+      [&](StepContext& context) -> Outcome {
+        ++begun;
+        Pause(context.call().stop, absl::Seconds(20));
+        return OutcomeOf(absl::CancelledError("interrupted"));
+      },
+      {.look_after = absl::Milliseconds(1)});
+  const OperationId id = t.Accept();
+  t.engine.Wake();
+  REQUIRE(Eventually(absl::Seconds(5), [&] { return begun == 1; }));
+  t.engine.Wake(id);  // nobody wants it to stop: it goes on
+  REQUIRE(t.store->CancelOperation(SoonCall(), SeededRequester("p1"), id).ok());
+  t.engine.Wake(id);
+  CHECK(
+      Eventually(absl::Seconds(5), [&] { return t.Get(id).state == OperationState::kCancelled; }));
+  CHECK(begun == 1);
+}
+
+TEST_CASE("a delete interrupts the operation that it replaces", "[unit][taskmanager]") {
+  std::atomic<int> begun = 0;
+  std::atomic<bool> interrupted = false;
+  Threaded t([&](StepContext& context) -> Outcome {
+    if (++begun > 1) return Done{};
+    interrupted = !Pause(context.call().stop, absl::Seconds(20));
+    return Fail{"nobody must hear this", ""};
+  });
+  const NewInstance made = NewSeededInstance("p1", "instance.create");
+  REQUIRE(t.store->CreateInstance(SoonCall(), SeededRequester("p1"), made).ok());
+  t.engine.Wake();
+  REQUIRE(Eventually(absl::Seconds(5), [&] { return begun == 1; }));
+  // The workflow's kind plays no part here.
+  NewAction action = NewSeededAction(made.instance.id, "instance.other", TaskStatus::kDeleting);
+  REQUIRE(t.store->BeginDelete(SoonCall(), SeededRequester("p1"), action).ok());
+  t.engine.Wake();
+  CHECK(Eventually(absl::Seconds(5), [&] { return interrupted.load(); }));
+  CHECK(t.Get(made.operation.id).state == OperationState::kCancelled);
+  CHECK(Eventually(absl::Seconds(5), [&] { return t.engine.held() == 0; }));
+}
+
+/// Takes no word about any operation, as long as it is told so.
+class Deaf final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  std::atomic<bool> deaf = true;
+
+  absl::StatusOr<OperationWritten> WriteOperation(const Call& call,
+                                                  const WorkerId& worker,
+                                                  const OperationWrite& write) override {
+    if (deaf) return absl::InvalidArgumentError("no word of it");
+    return store_.WriteOperation(call, worker, write);
+  }
+};
+
+TEST_CASE("an operation that the store takes nothing for is tried again by its holder",
+          "[unit][taskmanager]") {
+  const SystemClock clock;
+  const std::unique_ptr<Store> store = OpenSeededStore(clock);
+  Deaf deaf(*store);
+  std::atomic<int> runs = 0;
+  Workflow workflow;
+  workflow.kind = "instance.create";
+  workflow.steps.push_back({.name = "only", .run = [&](StepContext&) -> Outcome {
+                              ++runs;
+                              return Done{};
+                            }});
+  const Workflows workflows({workflow});
+  WorkerLease lease(deaf, {});
+  Engine engine(deaf, clock, workflows, lease, {.retry_held = absl::Milliseconds(20)});
+  const NewInstance made = NewSeededInstance("p1", "instance.create");
+  REQUIRE(store->CreateInstance(SoonCall(), SeededRequester("p1"), made).ok());
+  engine.Wake();
+  REQUIRE(Eventually(absl::Seconds(5), [&] { return runs >= 2; }));
+  CHECK(engine.held() == 1);
+  deaf.deaf = false;
+  CHECK(Eventually(absl::Seconds(5), [&] { return engine.finished() == 1; }));
+  CHECK(engine.held() == 0);
+  CHECK(store->GetOperation(SoonCall(), std::nullopt, made.operation.id)->state ==
+        OperationState::kSucceeded);
+}
+
+TEST_CASE("a drain does not wait for an operation that the store takes nothing for",
+          "[unit][taskmanager]") {
+  const SystemClock clock;
+  const std::unique_ptr<Store> store = OpenSeededStore(clock);
+  Deaf deaf(*store);
+  Workflow workflow;
+  workflow.kind = "instance.create";
+  std::atomic<int> runs = 0;
+  workflow.steps.push_back({.name = "only", .run = [&](StepContext&) -> Outcome {
+                              ++runs;
+                              return Done{};
+                            }});
+  const Workflows workflows({workflow});
+  WorkerLease lease(deaf, {});
+  Engine engine(deaf, clock, workflows, lease, {.retry_held = absl::Hours(1)});
+  const NewInstance made = NewSeededInstance("p1", "instance.create");
+  REQUIRE(store->CreateInstance(SoonCall(), SeededRequester("p1"), made).ok());
+  engine.Wake();
+  REQUIRE(Eventually(absl::Seconds(5), [&] { return runs >= 1; }));
+  const absl::Time began = absl::Now();
+  engine.Drain(absl::Seconds(30));
+  CHECK(absl::Now() - began < absl::Seconds(10));
 }
 
 }  // namespace

@@ -10,13 +10,6 @@ namespace {
 using Names = std::vector<std::string>;
 using Result = OperationRun::Result;
 
-std::vector<StepState> StatesOf(const Operation& operation) {
-  std::vector<StepState> states;
-  for (const StepRecord& step : operation.steps)
-    states.push_back(step.state);
-  return states;
-}
-
 TEST_CASE("steps run in order and the last one ends the operation", "[unit][taskmanager]") {
   Scripted s;
   s.run["c"] = [](StepContext&) {
@@ -80,7 +73,6 @@ TEST_CASE("out of attempts the earlier steps are undone in reverse", "[unit][tas
   s.run["c"] = [](StepContext&) {
     return RetryAfter{"no luck", std::nullopt};
   };
-  s.made.operation.input = "sealed";
   s.Accept();
   s.RunToEnd();
   CHECK(s.trace == Names{"a", "b", "c", "c", "c", "~c", "~b", "~a"});
@@ -126,19 +118,6 @@ TEST_CASE("an undo that cannot be done ends the operation and says what remains"
   const Operation failed = s.Get();
   CHECK(failed.state == OperationState::kFailed);
   CHECK(failed.error == "step c: broken; not undone: b (volume is busy), a");
-}
-
-TEST_CASE("an undo that waits ends too", "[unit][taskmanager]") {
-  Scripted s;
-  s.run["b"] = [](StepContext&) {
-    return Fail{"broken", ""};
-  };
-  s.undo["a"] = [](StepContext&) {
-    return WaitFor{"for ever", "never", absl::Seconds(1), {}};
-  };
-  s.Accept();
-  s.RunToEnd();
-  CHECK(s.Get().error == "step b: broken; not undone: a (for ever)");
 }
 
 TEST_CASE("a signal ends a wait early and is seen by the step", "[unit][taskmanager]") {

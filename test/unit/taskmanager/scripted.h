@@ -24,46 +24,58 @@ inline Call SoonCall() {
 /// in `trace`: `a` for a run, `~a` for an undo.
 struct Scripted {
   using Script = std::function<Outcome(StepContext&)>;
+  using Change = std::function<void(Workflow&)>;
+
+  /// `change` may alter the workflow.
+  explicit Scripted(Change change = {}) : workflows({Make(change)}) {}
 
   FakeClock clock;
-  std::unique_ptr<Store> store = OpenSeededStore(clock);
+  std::unique_ptr<Store> own_store = OpenSeededStore(clock);
+  Store* store = own_store.get();  ///< a test may put another in front of it
   std::vector<std::string> trace;
   std::map<std::string, Script> run;   ///< by step; absent: Done
   std::map<std::string, Script> undo;  ///< by step; absent: Done
   std::vector<Failure> failures;
   NewInstance made = NewSeededInstance("p1", "instance.create");
-  Workflows workflows{{Make()}};
+  Workflows workflows;
   int terms = 0;
   std::stop_source lost;
   std::stop_source draining;
   std::shared_ptr<const WorkerTerm> term;
 
-  Workflow Make() {
+  Workflow Make(const Change& change) {
     Workflow workflow;
     workflow.kind = "instance.create";
     workflow.deadline = absl::Minutes(10);
     workflow.help = "ask a human";
-    for (const std::string name : {"a", "b", "c"}) {
-      Step step;
-      step.name = name;
-      step.run = [this, name](StepContext& context) -> Outcome {
-        trace.push_back(name);
-        return run.contains(name) ? run[name](context) : Done{};
-      };
-      step.undo = [this, name](StepContext& context) -> Outcome {
-        trace.push_back("~" + name);
-        return undo.contains(name) ? undo[name](context) : Done{};
-      };
-      step.limit = absl::Minutes(2);
-      step.attempts = 3;
-      step.backoff = {absl::Seconds(1), absl::Seconds(8)};
-      workflow.steps.push_back(std::move(step));
-    }
+    for (const std::string name : {"a", "b", "c"})
+      workflow.steps.push_back(MakeStep(name));
     workflow.on_failed = [this](const Failure& failure) {
       failures.push_back(failure);
       return Effects(SetTask{TaskStatus::kBuildingErrorServer});
     };
+    workflow.on_cancelled = [] {
+      return Effects(SetTask{TaskStatus::kNone});
+    };
+    if (change) change(workflow);
     return workflow;
+  }
+
+  Step MakeStep(const std::string& name) {
+    Step step;
+    step.name = name;
+    step.run = [this, name](StepContext& context) -> Outcome {
+      trace.push_back(name);
+      return run.contains(name) ? run[name](context) : Done{};
+    };
+    step.undo = [this, name](StepContext& context) -> Outcome {
+      trace.push_back("~" + name);
+      return undo.contains(name) ? undo[name](context) : Done{};
+    };
+    step.limit = absl::Minutes(2);
+    step.attempts = 3;
+    step.backoff = {absl::Seconds(1), absl::Seconds(8)};
+    return step;
   }
 
   OperationId Accept() {
@@ -83,7 +95,7 @@ struct Scripted {
   std::vector<ClaimedOperation> Claim() {
     if (term == nullptr || !store->RenewWorker(SoonCall(), term->id, absl::Seconds(2)).ok())
       NewTerm();
-    auto claims = store->ClaimDue(SoonCall(), term->id, 10);
+    auto claims = store->ClaimDue(SoonCall(), term->id, {.operations = 10});
     TROVE_CHECK(claims.ok());
     return std::move(claims->operations);
   }
@@ -108,6 +120,14 @@ struct Scripted {
       if (RunDue() == 0) clock.Advance(absl::Milliseconds(500));
   }
 
+  /// Somebody asks for a cancel. False: it was refused.
+  bool Cancel() {
+    return store->CancelOperation(SoonCall(), SeededRequester("p1"), made.operation.id).ok();
+  }
+  bool Retry() {
+    return store->RetryOperation(SoonCall(), SeededRequester("p1"), made.operation.id).ok();
+  }
+
   Operation Get() {
     const auto operation = store->GetOperation(SoonCall(), std::nullopt, made.operation.id);
     TROVE_CHECK(operation.ok());
@@ -120,5 +140,12 @@ struct Scripted {
     return view->instance;
   }
 };
+
+inline std::vector<StepState> StatesOf(const Operation& operation) {
+  std::vector<StepState> states;
+  for (const StepRecord& step : operation.steps)
+    states.push_back(step.state);
+  return states;
+}
 
 }  // namespace trove::taskmanager

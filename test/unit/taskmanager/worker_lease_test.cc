@@ -64,7 +64,7 @@ TEST_CASE("a released lease frees what it held at once", "[unit][taskmanager]") 
   WorkerLease lease(*s.store, Quick());
   REQUIRE(Eventually(absl::Seconds(5), [&] { return lease.Current() != nullptr; }));
   const auto term = lease.Current();
-  REQUIRE(s.store->ClaimDue(SoonCall(), term->id, 10)->operations.size() == 1);
+  REQUIRE(s.store->ClaimDue(SoonCall(), term->id, {.operations = 10})->operations.size() == 1);
   CHECK(s.Claim().empty());
   lease.Release();
   CHECK(term->lost.stop_requested());
