@@ -3,7 +3,9 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
+#include <string_view>
 #include <utility>
 
 #include "agents/mariadb/accounts.h"
@@ -18,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr absl::Duration kStopGrace = absl::Seconds(60);
+constexpr absl::Duration kPrivateGrace = absl::Seconds(2);
 // To put back what was there, whatever became of the call.
 constexpr absl::Duration kBackLimit = absl::Seconds(60);
 constexpr int kMostEnds = 3;
@@ -42,16 +45,32 @@ absl::Status WriteConfig(const fs::path& file, const ServerConfig& config) {
   return WriteFileAtomically(file, ServerConfigText(config), 0600);
 }
 
+// Small letters without what stands between words, which the server spells now so, now so.
+std::string Bare(std::string_view text) {
+  std::string bare;
+  for (const char c : text) {
+    if (c != '_' && c != '-' && c != ' ')
+      bare += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return bare;
+}
+
 // The parameter that a line of the server's log speaks of, of those that are not as before.
-std::string ChangedNameIn(std::string line, const ServerConfig& before, const ServerConfig& now) {
-  std::replace(line.begin(), line.end(), '-', '_');
-  std::string longest;
+std::string ChangedNameIn(std::string_view line,
+                          const ServerConfig& before,
+                          const ServerConfig& now) {
+  const std::string bare_line = Bare(line);
+  std::string found;
   for (const auto& [name, value] : now.variables) {
     const auto old = before.variables.find(name);
     if (old != before.variables.end() && old->second == value) continue;
-    if (name.size() > longest.size() && line.find(name) != std::string::npos) longest = name;
+    // InnoDB leaves its own name away.
+    const std::string own = name.starts_with("innodb_") ? name.substr(7) : name;
+    const bool is_said = bare_line.find(Bare(name)) != std::string::npos ||
+                         (own.size() > 8 && bare_line.find(Bare(own)) != std::string::npos);
+    if (is_said && name.size() > found.size()) found = name;
   }
-  return longest;
+  return found;
 }
 
 }  // namespace
@@ -194,9 +213,12 @@ absl::Status ServerControl::StartPrivately(const Call& call,
 }
 
 absl::Status ServerControl::Stop(const Call& call) const {
+  TROVE_ASSIGN_OR_RETURN(const keeper::ProcessStatus process, parts_.server.Status(call));
+  // One that is told to end while it runs its first statements hangs for ever now and then.
+  const bool is_private = process.running && DefaultsFileOf(process.pid) == private_file_;
   // What follows, as in a restart, needs its time too when the server does not hear.
-  TROVE_RETURN_IF_ERROR(
-      parts_.server.Stop(call, SIGTERM, std::min(kStopGrace, call.Remaining() / 2)));
+  TROVE_RETURN_IF_ERROR(parts_.server.Stop(
+      call, SIGTERM, std::min(is_private ? kPrivateGrace : kStopGrace, call.Remaining() / 2)));
   TROVE_RETURN_IF_ERROR(RemoveTree(statements_file_));
   return RemoveTree(private_file_);
 }

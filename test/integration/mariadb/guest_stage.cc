@@ -130,7 +130,7 @@ void GuestStage::Enrollable() {
   token_ = Secret("tre_" + RandomHex(32));
   const WorkerId worker("worker");
   Must(store_->RenewWorker(SomeCall(), worker, absl::Minutes(10)));
-  const Store::Claims claims = Must(store_->ClaimDue(SomeCall(), worker, 1));
+  const Store::Claims claims = Must(store_->ClaimDue(SomeCall(), worker, {}));
   OperationWrite write{claims.operations.at(0).operation, {}, {}, false};
   write.effects = {PlaceGuest{place_.placement, place_.control_endpoint, place_.uid},
                    AssignEndpoint{place_.address, place_.port},
