@@ -50,6 +50,7 @@ absl::StatusOr<Datastore> CatalogueReader::FindDatastore(const Call& call,
 }
 
 absl::Status CatalogueReader::GetDatastore(const Call& call,
+                                           const Caller&,
                                            const v1::GetDatastoreRequest& request,
                                            v1::Datastore* response) {
   TROVE_ASSIGN_OR_RETURN(const Datastore datastore, FindDatastore(call, request.datastore()));
@@ -59,6 +60,7 @@ absl::Status CatalogueReader::GetDatastore(const Call& call,
 
 absl::Status CatalogueReader::ListDatastores(const Call& call,
                                              const Caller& caller,
+                                             const v1::ListDatastoresRequest&,
                                              v1::ListDatastoresResponse* response) {
   TROVE_ASSIGN_OR_RETURN(const std::vector<Datastore> datastores, store_.ListDatastores(call));
   for (const Datastore& datastore : datastores) {
@@ -70,6 +72,7 @@ absl::Status CatalogueReader::ListDatastores(const Call& call,
 }
 
 absl::Status CatalogueReader::GetVersion(const Call& call,
+                                         const Caller&,
                                          const v1::GetDatastoreVersionRequest& request,
                                          v1::DatastoreVersion* response) {
   std::vector<Datastore> datastores;
@@ -113,6 +116,7 @@ absl::Status CatalogueReader::ListVersions(const Call& call,
 }
 
 absl::Status CatalogueReader::GetFlavor(const Call& call,
+                                        const Caller&,
                                         const v1::GetFlavorRequest& request,
                                         v1::Flavor* response) {
   TROVE_ASSIGN_OR_RETURN(const std::vector<Flavor> flavors, store_.ListFlavors(call));
@@ -124,7 +128,10 @@ absl::Status CatalogueReader::GetFlavor(const Call& call,
   return MakeError(Reason::kFlavorNotFound, "there is no flavor " + request.id());
 }
 
-absl::Status CatalogueReader::ListFlavors(const Call& call, v1::ListFlavorsResponse* response) {
+absl::Status CatalogueReader::ListFlavors(const Call& call,
+                                          const Caller&,
+                                          const v1::ListFlavorsRequest&,
+                                          v1::ListFlavorsResponse* response) {
   TROVE_ASSIGN_OR_RETURN(const std::vector<Flavor> flavors, store_.ListFlavors(call));
   for (const Flavor& flavor : flavors)
     FillFlavor(flavor, response->add_flavors());
@@ -133,6 +140,7 @@ absl::Status CatalogueReader::ListFlavors(const Call& call, v1::ListFlavorsRespo
 
 absl::Status CatalogueReader::GetLimits(const Call& call,
                                         const Caller& caller,
+                                        const v1::GetLimitsRequest&,
                                         v1::Limits* response) {
   TROVE_ASSIGN_OR_RETURN(const std::vector<Quota> quotas,
                          store_.GetQuotas(call, caller.project_id));

@@ -23,12 +23,15 @@ class CatalogueReader {
   explicit CatalogueReader(Store& store) : store_(store) {}
 
   absl::Status GetDatastore(const Call& call,
+                            const Caller& caller,
                             const v1::GetDatastoreRequest& request,
                             v1::Datastore* response);
   absl::Status ListDatastores(const Call& call,
                               const Caller& caller,
+                              const v1::ListDatastoresRequest& request,
                               v1::ListDatastoresResponse* response);
   absl::Status GetVersion(const Call& call,
+                          const Caller& caller,
                           const v1::GetDatastoreVersionRequest& request,
                           v1::DatastoreVersion* response);
   absl::Status ListVersions(const Call& call,
@@ -36,10 +39,17 @@ class CatalogueReader {
                             const v1::ListDatastoreVersionsRequest& request,
                             v1::ListDatastoreVersionsResponse* response);
   absl::Status GetFlavor(const Call& call,
+                         const Caller& caller,
                          const v1::GetFlavorRequest& request,
                          v1::Flavor* response);
-  absl::Status ListFlavors(const Call& call, v1::ListFlavorsResponse* response);
-  absl::Status GetLimits(const Call& call, const Caller& caller, v1::Limits* response);
+  absl::Status ListFlavors(const Call& call,
+                           const Caller& caller,
+                           const v1::ListFlavorsRequest& request,
+                           v1::ListFlavorsResponse* response);
+  absl::Status GetLimits(const Call& call,
+                         const Caller& caller,
+                         const v1::GetLimitsRequest& request,
+                         v1::Limits* response);
 
  private:
   absl::StatusOr<Datastore> FindDatastore(const Call& call, const std::string& wanted);

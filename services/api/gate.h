@@ -1,13 +1,9 @@
 #pragma once
 
-#include <string_view>
-#include <utility>
-
-#include <absl/status/statusor.h>
+#include <absl/status/status.h>
 #include <grpcpp/server_context.h>
 
 #include "libtrove/base/call.h"
-#include "libtrove/base/log.h"
 #include "services/api/authenticator.h"
 #include "services/api/policy.h"
 
@@ -20,30 +16,27 @@ inline constexpr char kPathProjectKey[] = "x-trove-project";
 /// more of a resource and knows nobody itself.
 inline constexpr char kAdminKey[] = "x-trove-admin";
 
+/// The metadata key by which the gateway says whose request it passes on, as `192.0.2.7`. Believed
+/// of nobody else.
+inline constexpr char kClientKey[] = "x-trove-client";
+
 /// What every rpc passes first: the token, the project it was asked in, the policy. Thread-safe.
 class Gate {
  public:
   /// `authenticator` must outlive this object.
-  Gate(Authenticator& authenticator, Log log)
-      : authenticator_(authenticator), log_(std::move(log)) {}
+  explicit Gate(Authenticator& authenticator) : authenticator_(authenticator) {}
 
-  /// Who calls, when the token is good, the project in the path (if one is named) is the token's,
-  /// and the policy lets the caller do this. The answer of an admin carries kAdminKey. Errors:
-  /// kUnauthenticated; kProjectMismatch; kPermissionDenied.
-  absl::StatusOr<Caller> Admit(const Call& call,
-                               grpc::CallbackServerContext& context,
-                               Action action);
-
-  /// Records who changed what, and how it ended.
-  void Audit(const Call& call,
-             const Caller& caller,
-             std::string_view action,
-             std::string_view resource,
-             const absl::Status& outcome) const;
+  /// OK when the token is good, the project in the path (if one is named) is the token's, and the
+  /// policy lets the caller do this; the answer of an admin carries kAdminKey then. `caller` gets
+  /// what is known, also of who is refused. Errors: kUnauthenticated; kProjectMismatch;
+  /// kPermissionDenied; kAdminOnly.
+  absl::Status Admit(const Call& call,
+                     grpc::CallbackServerContext& context,
+                     Action action,
+                     Caller* caller);
 
  private:
   Authenticator& authenticator_;
-  const Log log_;
 };
 
 }  // namespace trove::api

@@ -5,10 +5,8 @@
 #include <vector>
 
 #include "trove/v1/instance.pb.h"
-#include "trove/v1/operation.pb.h"
 
 #include "libtrove/model/manifest.h"
-#include "libtrove/model/operation.h"
 #include "libtrove/store/records.h"
 
 namespace trove::api {
@@ -23,8 +21,5 @@ void FillInstance(const InstanceView& view,
                   const ConnectionSchemes& schemes,
                   bool admin,
                   v1::Instance* instance);
-
-/// An operation as its tenant sees it.
-void FillOperation(const Operation& operation, v1::Operation* message);
 
 }  // namespace trove::api

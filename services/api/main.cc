@@ -4,8 +4,8 @@
 #include "libtrove/rpc/serve_until_signal.h"
 #include "libtrove/rpc/server.h"
 #include "libtrove/service/connect.h"
+#include "services/api/api.h"
 #include "services/api/config.h"
-#include "services/api/services.h"
 
 namespace trove::api {
 namespace {
@@ -38,36 +38,16 @@ absl::Status Run(const Config& config) {
                          identity::MasterKey::FromFile(config.master_key));
   TROVE_ASSIGN_OR_RETURN(std::vector<Manifest> manifests,
                          LoadManifests(config.manifests, config.datastores));
-  Instances instances(*store,
-                      *bus,
-                      clock,
-                      master_key,
-                      {.manifests = std::move(manifests),
-                       .default_datastore = config.default_datastore,
-                       .most_volume_gib = config.most_volume_gib,
-                       .region = config.region,
-                       .time_limit = absl::Seconds(config.create_limit_s)});
-  CatalogueReader catalogue(*store);
-  Tokens tokens(*store, clock);
-  OperationWatcher watcher(*store);
-  Authenticator authenticator(*store, clock);
-  Gate gate(authenticator, log);
-  Executor writers("writers", config.writers, 1024);
-
-  InstanceService instance_service(gate, writers, instances);
-  DatastoreService datastore_service(gate, catalogue);
-  FlavorService flavor_service(gate, catalogue);
-  LimitsService limits_service(gate, catalogue);
-  OperationService operation_service(gate, *store, watcher);
-  TokenService token_service(gate, writers, tokens);
-  TROVE_ASSIGN_OR_RETURN(const auto server,
-                         Listen(config,
-                                {rpc::Serve<v1::InstanceService>(instance_service),
-                                 rpc::Serve<v1::DatastoreService>(datastore_service),
-                                 rpc::Serve<v1::FlavorService>(flavor_service),
-                                 rpc::Serve<v1::LimitsService>(limits_service),
-                                 rpc::Serve<v1::OperationService>(operation_service),
-                                 rpc::Serve<v1::TokenService>(token_service)}));
+  Api api({.store = *store, .bus = *bus, .clock = clock, .master_key = master_key},
+          {.mesh_id = config.service.mesh_id,
+           .rules = {.manifests = std::move(manifests),
+                     .default_datastore = config.default_datastore,
+                     .most_volume_gib = config.most_volume_gib,
+                     .region = config.region,
+                     .time_limit = absl::Seconds(config.create_limit_s)},
+           .writers = config.writers},
+          log);
+  TROVE_ASSIGN_OR_RETURN(const auto server, Listen(config, api.services()));
   log.Info("serving", {{"mesh", server->address(0)}, {"public", server->address(1)}});
   return rpc::ServeUntilSignal(*server, kDrainLimit);
 }

@@ -3,13 +3,16 @@
 #include <utility>
 
 #include "libtrove/model/errors.h"
-#include "services/api/instance_view.h"
+#include "services/api/operation_view.h"
 
 namespace trove::api {
 namespace {
 
-// How soon a change is seen. Reading one row by its key costs some 20 µs.
-constexpr absl::Duration kInterval = absl::Milliseconds(50);
+// How soon a change is seen that the bus did not tell of. Reading one row by its key costs some
+// 20 µs.
+constexpr absl::Duration kLookEvery = absl::Milliseconds(500);
+// More changes than this at once, and all are looked at.
+constexpr std::size_t kMostWoken = 10'000;
 
 }  // namespace
 
@@ -18,18 +21,19 @@ OperationWatcher::OperationWatcher(Store& store)
 
 OperationWatcher::~OperationWatcher() {
   thread_.request_stop();
+  const MutexLock lock(mutex_);
   changed_.NotifyAll();
 }
 
 void OperationWatcher::Watch(const Call& call,
                              const std::optional<ProjectId>& project,
                              const OperationId& id,
-                             rpc::Stream<v1::Operation> stream) {
+                             const rpc::Stream<v1::Operation>& stream) {
   {
     const MutexLock lock(mutex_);
     if (count_ < kMostWatches) {
       ++count_;
-      arrived_.push_back({call, project, id, std::move(stream), -1});
+      arrived_.push_back({call, project, id, stream, -1});
       changed_.NotifyAll();
       return;
     }
@@ -39,20 +43,53 @@ void OperationWatcher::Watch(const Call& call,
                          {.retry_after = absl::Seconds(5)}));
 }
 
+void OperationWatcher::Wake(const OperationId& id) {
+  const MutexLock lock(mutex_);
+  if (count_ == 0) return;
+  if (woken_.size() < kMostWoken) {
+    woken_.insert(id);
+  } else {
+    all_woken_ = true;
+  }
+  changed_.NotifyAll();
+}
+
+void OperationWatcher::WakeAll() {
+  const MutexLock lock(mutex_);
+  all_woken_ = true;
+  changed_.NotifyAll();
+}
+
 void OperationWatcher::Run(const std::stop_token& stop) {
   std::list<Watched> watches;
+  absl::Time look_at_all = absl::Now();
   while (!stop.stop_requested()) {
+    std::set<OperationId> woken;
+    std::list<Watched> arrived;
+    bool all = false;
     {
       const MutexLock lock(mutex_);
-      const absl::Duration wait = watches.empty() ? absl::Seconds(1) : kInterval;
-      changed_.WaitUntil(
-          mutex_, absl::Now() + wait, [&] { return stop.stop_requested() || !arrived_.empty(); });
-      watches.splice(watches.end(), arrived_);
+      changed_.WaitUntil(mutex_, look_at_all, [&]() TROVE_REQUIRES(mutex_) {
+        return stop.stop_requested() || all_woken_ || !woken_.empty() || !arrived_.empty();
+      });
+      woken.swap(woken_);
+      arrived.swap(arrived_);
+      all = std::exchange(all_woken_, false);
     }
-    const std::size_t before = watches.size();
-    watches.remove_if([this](Watched& watched) { return !Advance(watched); });
+    if (all || absl::Now() >= look_at_all) {
+      all = true;
+      look_at_all = absl::Now() + kLookEvery;
+    }
+    std::size_t ended = watches.remove_if(
+        [&](Watched& watched) { return (all || woken.contains(watched.id)) && !Advance(watched); });
+    ended += arrived.remove_if([this](Watched& watched) { return !Advance(watched); });
+    watches.splice(watches.end(), arrived);
     const MutexLock lock(mutex_);
-    count_ -= before - watches.size();
+    count_ -= ended;
+  }
+  {
+    const MutexLock lock(mutex_);
+    watches.splice(watches.end(), arrived_);
   }
   for (Watched& watched : watches) {
     watched.stream.Close(absl::UnavailableError("the service is stopping: watch again"));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <list>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <thread>
 
@@ -20,7 +21,8 @@
 namespace trove::api {
 
 /// Feeds every stream that watches an operation, from one thread that reads the store: a watch
-/// holds no thread. Thread-safe.
+/// holds no thread, and one of an operation that does not change costs a look now and then.
+/// Thread-safe.
 class OperationWatcher {
  public:
   /// `store` must outlive this object.
@@ -35,7 +37,12 @@ class OperationWatcher {
   void Watch(const Call& call,
              const std::optional<ProjectId>& project,
              const OperationId& id,
-             rpc::Stream<v1::Operation> stream) TROVE_EXCLUDES(mutex_);
+             const rpc::Stream<v1::Operation>& stream) TROVE_EXCLUDES(mutex_);
+
+  /// The operation may have changed; without it that is seen within half a second.
+  void Wake(const OperationId& id) TROVE_EXCLUDES(mutex_);
+  /// All may have.
+  void WakeAll() TROVE_EXCLUDES(mutex_);
 
  private:
   struct Watched {
@@ -54,6 +61,8 @@ class OperationWatcher {
   Mutex mutex_;
   CondVar changed_;
   std::list<Watched> arrived_ TROVE_GUARDED_BY(mutex_);
+  std::set<OperationId> woken_ TROVE_GUARDED_BY(mutex_);
+  bool all_woken_ TROVE_GUARDED_BY(mutex_) = false;
   std::size_t count_ TROVE_GUARDED_BY(mutex_) = 0;
   std::jthread thread_;
 };

@@ -8,85 +8,14 @@
 #include "libtrove/base/uuid.h"
 #include "libtrove/model/errors.h"
 #include "libtrove/model/validation.h"
+#include "services/api/actions.h"
+#include "services/api/choices.h"
 
 namespace trove::api {
 namespace {
 
 std::string Indexed(const std::string& field, int index, const std::string& member) {
   return field + "[" + std::to_string(index) + "]." + member;
-}
-
-absl::StatusOr<const Datastore*> FindDatastore(const std::vector<Datastore>& datastores,
-                                               const std::string& wanted) {
-  for (const Datastore& datastore : datastores) {
-    if (datastore.id.value() == wanted || datastore.name == wanted) return &datastore;
-  }
-  std::string known;
-  for (const Datastore& datastore : datastores)
-    known += (known.empty() ? "" : ", ") + datastore.name;
-  return MakeError(Reason::kDatastoreNotFound,
-                   "there is no datastore " + wanted + "; there are: " + known,
-                   {.violations = {{"datastore", "must be one of: " + known}}});
-}
-
-// As "10.11 (number 10.11.6), 11.4": what may be asked for.
-std::string VersionsOf(const Datastore& datastore) {
-  std::string known;
-  for (const DatastoreVersion& version : datastore.versions) {
-    if (!version.active) continue;
-    known += (known.empty() ? "" : ", ") + version.name;
-    if (version.number != version.name) known += " (number " + version.number + ")";
-  }
-  return known.empty() ? "none" : known;
-}
-
-absl::StatusOr<const DatastoreVersion*> FindVersion(const Datastore& datastore,
-                                                    const std::string& wanted,
-                                                    const std::string& number) {
-  const auto refuse = [&](Reason reason, const std::string& message) {
-    return MakeError(reason, message, {.violations = {{"datastore_version", message}}});
-  };
-  std::vector<const DatastoreVersion*> found;
-  for (const DatastoreVersion& version : datastore.versions) {
-    const bool named = wanted.empty() ? version.id == datastore.default_version_id
-                                      : version.id.value() == wanted || version.name == wanted;
-    if (named && (number.empty() || version.number == number)) found.push_back(&version);
-  }
-  if (found.empty()) {
-    std::string message = datastore.name + " has no ";
-    if (wanted.empty() && number.empty()) {
-      message += "default version, so that one must be named";
-    } else {
-      message += wanted.empty() ? "default version" : "version " + wanted;
-      if (!number.empty()) message += " with the number " + number;
-    }
-    return refuse(Reason::kVersionUnknown, message + "; there are: " + VersionsOf(datastore));
-  }
-  if (found.size() > 1) {
-    return refuse(Reason::kVersionUnknown,
-                  datastore.name + " has several versions named " + wanted +
-                      ": give the version number or the id");
-  }
-  if (!found[0]->active) {
-    return refuse(
-        Reason::kVersionInactive,
-        datastore.name + " " + found[0]->name + " is not offered any more: choose another version");
-  }
-  return found[0];
-}
-
-absl::StatusOr<const Flavor*> FindFlavor(const std::vector<Flavor>& flavors,
-                                         const std::string& wanted) {
-  for (const Flavor& flavor : flavors) {
-    if (flavor.id.value() == wanted) return &flavor;
-  }
-  std::string known;
-  for (const Flavor& flavor : flavors)
-    known += (known.empty() ? "" : ", ") + flavor.id.value();
-  const std::string message =
-      (wanted.empty() ? std::string("a flavor is needed") : "there is no flavor " + wanted) +
-      "; there are: " + known;
-  return MakeError(Reason::kFlavorUnknown, message, {.violations = {{"flavor_id", message}}});
 }
 
 absl::StatusOr<std::set<std::string>> CheckDatabases(const v1::CreateInstanceRequest& request,
@@ -167,28 +96,22 @@ absl::StatusOr<NewInstance> PlanCreate(const v1::CreateInstanceRequest& request,
                                        const std::vector<Datastore>& datastores,
                                        const std::vector<Flavor>& flavors,
                                        const CreateRules& rules,
+                                       const std::optional<Configuration>& configuration,
                                        absl::Time now) {
   TROVE_RETURN_IF_ERROR(CheckName("name", request.name()));
   TROVE_RETURN_IF_ERROR(CheckRequestId("request_id", request.request_id()));
   TROVE_ASSIGN_OR_RETURN(
       const Datastore* datastore,
-      FindDatastore(datastores,
-                    request.datastore().empty() ? rules.default_datastore : request.datastore()));
+      ChooseDatastore(datastores,
+                      request.datastore().empty() ? rules.default_datastore : request.datastore()));
   TROVE_ASSIGN_OR_RETURN(
       const DatastoreVersion* version,
-      FindVersion(*datastore, request.datastore_version(), request.datastore_version_number()));
-  TROVE_ASSIGN_OR_RETURN(const Flavor* flavor, FindFlavor(flavors, request.flavor_id()));
+      ChooseVersion(*datastore, request.datastore_version(), request.datastore_version_number()));
+  TROVE_ASSIGN_OR_RETURN(const Flavor* flavor, ChooseFlavor(flavors, request.flavor_id()));
   TROVE_RETURN_IF_ERROR(
       CheckVolumeSize("volume_size_gib", request.volume_size_gib(), rules.most_volume_gib));
 
-  const auto manifest =
-      std::find_if(rules.manifests.begin(), rules.manifests.end(), [&](const Manifest& candidate) {
-        return candidate.datastore.name == datastore->name;
-      });
-  if (manifest == rules.manifests.end()) {
-    return MakeError(Reason::kVersionInactive,
-                     datastore->name + " has no guest agent here: choose another datastore");
-  }
+  TROVE_ASSIGN_OR_RETURN(const Manifest* manifest, ManifestOf(rules.manifests, datastore->name));
   TROVE_ASSIGN_OR_RETURN(const std::set<std::string> databases, CheckDatabases(request, *manifest));
   TROVE_RETURN_IF_ERROR(CheckUsers(request, *manifest, databases));
   TROVE_RETURN_IF_ERROR(CheckNics(request));
@@ -196,6 +119,9 @@ absl::StatusOr<NewInstance> PlanCreate(const v1::CreateInstanceRequest& request,
   access.allowed_cidrs.assign(request.access().allowed_cidrs().begin(),
                               request.access().allowed_cidrs().end());
   TROVE_RETURN_IF_ERROR(CheckAccess("access", access));
+
+  if (configuration)
+    TROVE_RETURN_IF_ERROR(CheckConfigurationFits(*configuration, *version, "configuration_id"));
 
   NewInstance planned;
   planned.instance.id = InstanceId(NewUuid());
@@ -209,13 +135,14 @@ absl::StatusOr<NewInstance> PlanCreate(const v1::CreateInstanceRequest& request,
   planned.guest_id = GuestId(NewUuid());
   planned.volume_id = VolumeId(NewUuid());
   planned.endpoint_id = EndpointId(NewUuid());
-  planned.operation.id = OperationId(NewUuid());
+  planned.operation = NewOperation("instance.create", now + rules.time_limit, caller);
   planned.operation.project_id = caller.project_id;
   planned.operation.instance_id = planned.instance.id;
-  planned.operation.kind = "instance.create";
-  planned.operation.deadline = now + rules.time_limit;
-  planned.operation.requested_by = caller.user;
   planned.operation.request_id = request.request_id();
+  if (configuration) {
+    planned.instance.configuration_id = configuration->id;
+    planned.locks.push_back(SharedLockOn(configuration->id));
+  }
   planned.quota = InstanceQuota(flavor->ram_mib, request.volume_size_gib());
   return planned;
 }

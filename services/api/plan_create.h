@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "trove/v1/instance.pb.h"
 
 #include "libtrove/model/catalogue.h"
+#include "libtrove/model/configuration.h"
 #include "libtrove/model/manifest.h"
 #include "libtrove/store/records.h"
 #include "services/api/policy.h"
@@ -26,14 +28,16 @@ struct CreateRules {
 };
 
 /// Checks everything about a create request that can be checked without the instance's project, and
-/// says what to store; ids are new, and the operation's input is left to the caller. Pure. Errors:
-/// kInvalidField names the field; kDatastoreNotFound; kVersionUnknown; kVersionInactive;
-/// kFlavorUnknown; kVolumeTooLarge.
+/// says what to store; ids are new, and the operation's input is left to the caller.
+/// `configuration` is the group that the request names. Pure. Errors: kInvalidField names the
+/// field; kDatastoreNotFound; kVersionUnknown; kVersionInactive; kFlavorUnknown; kVolumeTooLarge;
+/// kConfigurationMismatch.
 absl::StatusOr<NewInstance> PlanCreate(const v1::CreateInstanceRequest& request,
                                        const Caller& caller,
                                        const std::vector<Datastore>& datastores,
                                        const std::vector<Flavor>& flavors,
                                        const CreateRules& rules,
+                                       const std::optional<Configuration>& configuration,
                                        absl::Time now);
 
 }  // namespace trove::api

@@ -7,6 +7,7 @@
 #include "libtrove/identity/token.h"
 #include "libtrove/model/errors.h"
 #include "libtrove/model/validation.h"
+#include "services/api/times.h"
 
 namespace trove::api {
 namespace {
@@ -18,7 +19,7 @@ constexpr absl::Duration kLongest = absl::Hours(24 * 3652);
 }  // namespace
 
 absl::Status Tokens::Create(const Call& call,
-                            const Caller&,
+                            const Caller& caller,
                             const v1::CreateTokenRequest& request,
                             v1::CreateTokenResponse* response) {
   TROVE_RETURN_IF_ERROR(CheckProjectId("project_id", request.project_id()));
@@ -39,10 +40,22 @@ absl::Status Tokens::Create(const Call& call,
       .user = request.user().empty() ? request.role() + "@" + request.project_id() : request.user(),
       .roles = {request.role()},
       .expires_at = clock_.Now() + lifetime};
-  TROVE_RETURN_IF_ERROR(store_.PutToken(call, record));
   response->set_token(token.Reveal());
-  response->mutable_expires_at()->set_seconds(absl::ToUnixSeconds(record.expires_at));
-  return absl::OkStatus();
+  SetTime(record.expires_at, response->mutable_expires_at());
+  TROVE_ASSIGN_OR_RETURN(const Requester requester, requests_.Ask(caller, request));
+  std::string sealed;
+  // Bound to its request: it opens as the answer to no other one.
+  const std::string belongs =
+      "token for request " + caller.project_id.value() + " " + requester.request_id;
+  if (!requester.request_id.empty()) {
+    TROVE_ASSIGN_OR_RETURN(sealed,
+                           master_key_.Seal(Secret(response->SerializeAsString()), belongs));
+  }
+  TROVE_ASSIGN_OR_RETURN(const std::string answer,
+                         store_.PutTokenOnce(call, requester, record, sealed));
+  if (requester.request_id.empty() || answer == sealed) return absl::OkStatus();
+  TROVE_ASSIGN_OR_RETURN(const Secret first, master_key_.Unseal(answer, belongs));
+  return ParseAnswer(first.Reveal(), response);
 }
 
 }  // namespace trove::api

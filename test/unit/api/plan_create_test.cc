@@ -57,10 +57,16 @@ v1::CreateInstanceRequest GoodRequest() {
 const Caller kCaller{
     .project_id = ProjectId("p1"), .user = "u", .roles = {"member"}, .address = ""};
 
-absl::StatusOr<NewInstance> Plan(const v1::CreateInstanceRequest& request) {
+absl::StatusOr<NewInstance> Plan(const v1::CreateInstanceRequest& request,
+                                 const std::optional<Configuration>& configuration = {}) {
   const CreateRules rules = Rules();
-  return PlanCreate(
-      request, kCaller, {rules.manifests[0].datastore}, DefaultFlavors(), rules, kNow);
+  return PlanCreate(request,
+                    kCaller,
+                    {rules.manifests[0].datastore},
+                    DefaultFlavors(),
+                    rules,
+                    configuration,
+                    kNow);
 }
 
 // The first field that the refusal names.
@@ -83,6 +89,23 @@ TEST_CASE("a good request is planned with what it asks for", "[unit][api]") {
   CHECK(planned->operation.instance_id == planned->instance.id);
   CHECK(planned->operation.deadline == kNow + absl::Minutes(10));
   CHECK(planned->quota.size() == 3);
+}
+
+TEST_CASE("a create with a configuration group uses it, holds it and fits it", "[unit][api]") {
+  Configuration group;
+  group.id = ConfigurationId("g");
+  group.version_id = VersionIdOf("mariadb", "10.11", "10.11");
+  const auto planned = Plan(GoodRequest(), group);
+  REQUIRE(planned.ok());
+  CHECK(planned->instance.configuration_id == group.id);
+  REQUIRE(planned->locks.size() == 1);
+  CHECK(planned->locks[0].resource == "configurations/g");
+  CHECK(planned->locks[0].mode == LockMode::kShared);
+
+  group.version_id = VersionIdOf("mariadb", "10.6", "10.6");
+  const absl::Status refused = Plan(GoodRequest(), group).status();
+  CHECK(ReasonOf(refused).reason == Reason::kConfigurationMismatch);
+  CHECK(FieldOf(refused) == "configuration_id");
 }
 
 TEST_CASE("two plans share no id", "[unit][api]") {

@@ -1,118 +1,14 @@
 #include <algorithm>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
-#include "libtrove/client/client.h"
-#include "libtrove/identity/token.h"
 #include "libtrove/model/errors.h"
-#include "libtrove/rpc/server.h"
-#include "libtrove/store/sqlite_store.h"
-#include "services/api/services.h"
-#include "test/support/memory_bus.h"
-#include "test/support/test_mesh.h"
+#include "test/unit/api/served_api.h"
 
 namespace trove::api {
 namespace {
-
-Call SoonCall() {
-  return CallFor(absl::Seconds(10));
-}
-
-// The whole api over real TLS, on a store and a bus in memory.
-class ServedApi {
- public:
-  ServedApi() {
-    store_ = OpenSqliteStore({.path = ":memory:"}).value();
-    const Manifest manifest =
-        LoadManifest(TROVE_SOURCE_DIR "/agents/mariadb/manifest.yaml").value();
-    REQUIRE(store_
-                ->ImportCatalogue(SoonCall(),
-                                  {.datastores = {manifest.datastore}, .flavors = DefaultFlavors()})
-                .ok());
-    CreateRules rules;
-    rules.manifests = {manifest};
-    rules.default_datastore = "mariadb";
-    instances_ = std::make_unique<Instances>(*store_, bus_, clock_, key_, rules);
-    catalogue_ = std::make_unique<CatalogueReader>(*store_);
-    tokens_ = std::make_unique<Tokens>(*store_, clock_);
-    watcher_ = std::make_unique<OperationWatcher>(*store_);
-    authenticator_ = std::make_unique<Authenticator>(*store_, clock_);
-    gate_ = std::make_unique<Gate>(*authenticator_, Log());
-    instance_service_ = std::make_unique<InstanceService>(*gate_, writers_, *instances_);
-    datastore_service_ = std::make_unique<DatastoreService>(*gate_, *catalogue_);
-    flavor_service_ = std::make_unique<FlavorService>(*gate_, *catalogue_);
-    limits_service_ = std::make_unique<LimitsService>(*gate_, *catalogue_);
-    operation_service_ = std::make_unique<OperationService>(*gate_, *store_, *watcher_);
-    token_service_ = std::make_unique<TokenService>(*gate_, writers_, *tokens_);
-    server_ = rpc::Server::Start({.mesh_id = mesh_.mesh_id(),
-                                  .listeners = {{.kind = rpc::ListenerKind::kPublic,
-                                                 .address = "127.0.0.1:0",
-                                                 .tls = mesh_.Endpoint()}}},
-                                 {rpc::Serve<v1::InstanceService>(*instance_service_),
-                                  rpc::Serve<v1::DatastoreService>(*datastore_service_),
-                                  rpc::Serve<v1::FlavorService>(*flavor_service_),
-                                  rpc::Serve<v1::LimitsService>(*limits_service_),
-                                  rpc::Serve<v1::OperationService>(*operation_service_),
-                                  rpc::Serve<v1::TokenService>(*token_service_)})
-                  .value();
-  }
-
-  // A client with a token of this project and role.
-  client::Client As(const std::string& project, const std::string& role) {
-    const Secret token = identity::NewTenantToken();
-    REQUIRE(store_
-                ->PutToken(SoonCall(),
-                           {.hash = identity::HashToken(token),
-                            .project_id = ProjectId(project),
-                            .user = role + "@" + project,
-                            .roles = {role}})
-                .ok());
-    return WithToken(token);
-  }
-  client::Client WithToken(const Secret& token) {
-    return client::Client({.endpoint = server_->address(0),
-                           .token = token,
-                           .ca_pem = mesh_.endpoint_authority_pem()});
-  }
-
-  Store& store() { return *store_; }
-
- private:
-  TestMesh mesh_;
-  MemoryBus bus_;
-  SystemClock clock_;
-  const identity::MasterKey key_ = identity::MasterKey::Generate();
-  Executor writers_{"writers", 2, 64};
-  std::unique_ptr<Store> store_;
-  std::unique_ptr<Instances> instances_;
-  std::unique_ptr<CatalogueReader> catalogue_;
-  std::unique_ptr<Tokens> tokens_;
-  std::unique_ptr<OperationWatcher> watcher_;
-  std::unique_ptr<Authenticator> authenticator_;
-  std::unique_ptr<Gate> gate_;
-  std::unique_ptr<InstanceService> instance_service_;
-  std::unique_ptr<DatastoreService> datastore_service_;
-  std::unique_ptr<FlavorService> flavor_service_;
-  std::unique_ptr<LimitsService> limits_service_;
-  std::unique_ptr<OperationService> operation_service_;
-  std::unique_ptr<TokenService> token_service_;
-  std::unique_ptr<rpc::Server> server_;
-};
-
-v1::CreateInstanceRequest Orders() {
-  v1::CreateInstanceRequest request;
-  request.set_name("orders");
-  request.set_flavor_id("1");
-  request.set_volume_size_gib(1);
-  request.add_databases()->set_name("shop");
-  request.add_users()->set_name("app");
-  request.mutable_users(0)->set_password("s3cr3t-in-clear");
-  request.mutable_users(0)->add_databases("shop");
-  return request;
-}
 
 TEST_CASE("a tenant creates, sees, renames and deletes an instance", "[unit][api]") {
   ServedApi api;
@@ -151,7 +47,7 @@ TEST_CASE("a password reaches the store sealed alone", "[unit][api]") {
   client::Client tenant = api.As("p1", "member");
   REQUIRE(tenant.CreateInstance(SoonCall(), Orders()).ok());
   REQUIRE(api.store().RenewWorker(SoonCall(), WorkerId("w"), absl::Seconds(10)).ok());
-  const auto claims = api.store().ClaimDue(SoonCall(), WorkerId("w"), 10);
+  const auto claims = api.store().ClaimDue(SoonCall(), WorkerId("w"), {.operations = 10});
   REQUIRE(claims.ok());
   REQUIRE(claims->operations.size() == 1);
   const std::string& input = claims->operations[0].operation.input;
@@ -251,7 +147,7 @@ TEST_CASE("a watch shows an operation to its end", "[unit][api]") {
         seen.push_back(now.state());
         if (acted) return;
         acted = true;
-        auto claims = api.store().ClaimDue(SoonCall(), WorkerId("w"), 1);
+        auto claims = api.store().ClaimDue(SoonCall(), WorkerId("w"), {});
         if (!claims.ok() || claims->operations.empty()) return;
         Operation operation = claims->operations[0].operation;
         operation.state = OperationState::kFailed;
