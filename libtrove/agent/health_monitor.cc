@@ -5,6 +5,7 @@
 
 #include <ftw.h>
 
+#include "libtrove/agent/log_files.h"
 #include "libtrove/base/subprocess.h"
 #include "libtrove/bus/subject.h"
 
@@ -103,6 +104,8 @@ mesh::v1::Heartbeat HealthMonitor::Observe(const Call& call) {
   if (absl::Now() - volume_looked_at_ > kVolumeLookEach) {
     volume_used_bytes_ = UsedBytes(config_.volume_dir);
     volume_looked_at_ = absl::Now();
+    if (const absl::Status bounded = BoundLogs(config_.guest_dir); !bounded.ok())
+      log_.Warning("the logs grow", {{"error", bounded}});
   }
   const std::optional<ServerSettings> settings = state_.settings();
   const std::int64_t size_gib = settings && settings->volume_size_gib > 0

@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include <malloc.h>
+
 #include "libtrove/agent/guest_service.h"
 #include "libtrove/agent/health_monitor.h"
 #include "libtrove/agent/jobs.h"
@@ -73,6 +75,8 @@ absl::StatusOr<std::unique_ptr<rpc::Server>> OpenDoor(const AgentConfig& config,
 }  // namespace
 
 absl::Status RunAgent(const AgentConfig& config, const MakeDatastore& make_datastore) {
+  // Its threads mostly wait: a pool of memory for each would cost more than it saves.
+  ::mallopt(M_ARENA_MAX, 1);
   const GuestId guest(config.guest_id);
   const Log log = Log().With("guest", config.guest_id);
   TROVE_ASSIGN_OR_RETURN(const std::unique_ptr<GuestState> state,
@@ -112,6 +116,8 @@ absl::Status RunAgent(const AgentConfig& config, const MakeDatastore& make_datas
   TROVE_ASSIGN_OR_RETURN(const std::unique_ptr<rpc::Server> door,
                          OpenDoor(config, identity.files, service));
   log.Info("the guest is up", {{"incarnation", state->incarnation()}});
+  // A host has many agents: what enrolling and connecting has used is given back.
+  ::malloc_trim(0);
   return rpc::ServeUntilSignal(*door, kDrainLimit);
 }
 

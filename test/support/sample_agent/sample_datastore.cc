@@ -198,7 +198,11 @@ absl::Status SampleDatastore::Start(const Call& call,
   TROVE_ASSIGN_OR_RETURN(const Config before, Configured());
   const Config config = settings ? ConfigOf(*settings) : before;
   TROVE_ASSIGN_OR_RETURN(const keeper::ProcessStatus process, parts_.server.Status(call));
-  if (process.running || config == before) return Run(call, before, 3);
+  if (process.running || config == before) {
+    const absl::Status up = Run(call, before, 3);
+    // One that an attempt which was cut off has left ending again and again is no use.
+    if (config == before || !absl::IsFailedPrecondition(up)) return up;
+  }
   // Data that a newer version has touched are not for the older one.
   if (config.at("version") == before.at("version")) return Replace(call, before, config);
   TROVE_RETURN_IF_ERROR(Write(config));
@@ -271,7 +275,7 @@ absl::Status SampleDatastore::Upgrade(const Call& call,
   say("starting the new version");
   if (const absl::Status up = Run(call, config, 1); !up.ok()) {
     TROVE_RETURN_IF_ERROR(parts_.server.Stop(CallFor(kBackLimit), SIGTERM, kStopGrace));
-    return up;
+    return absl::IsFailedPrecondition(up) ? absl::InvalidArgumentError(MessageOf(up)) : up;
   }
   say("upgrading the data");
   return Ask(call, "upgrade").status();
