@@ -95,8 +95,10 @@ absl::Status Connection::Configure(OpenMode mode) {
   TROVE_RETURN_IF_ERROR(
       Execute("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1024"));
   if (mode == OpenMode::kReadOnly) return absl::OkStatus();
+  // A writer touches many pages between two commits; readers are many and touch few.
   return Execute(
-      "PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0");
+      "PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; "
+      "PRAGMA cache_size = -8192");
 }
 
 absl::Status Connection::Execute(std::string_view sql) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libtrove/base/status_macros.h"
+#include "libtrove/store/sqlite/statement.h"
 
 namespace trove::sqlite {
 namespace {
@@ -109,10 +110,10 @@ absl::Status WriteQueue::Commit(const Batch& batch) {
 absl::Status WriteQueue::CommitLocked(const Batch& batch) {
   for (const auto& job : batch)
     job->status = absl::OkStatus();
-  absl::Status status = db_->Execute("BEGIN IMMEDIATE");
+  absl::Status status = sqlite::Run(*db_, "BEGIN IMMEDIATE");
   for (auto job = batch.begin(); status.ok() && job != batch.end(); ++job)
     status = RunOne(**job, batch.size() == 1);
-  if (status.ok()) status = db_->Execute("COMMIT");
+  if (status.ok()) status = sqlite::Run(*db_, "COMMIT");
   if (!status.ok() && db_->in_transaction())
     db_->Execute("ROLLBACK").IgnoreError();  // the first error says more
   return status;
@@ -122,15 +123,15 @@ absl::Status WriteQueue::CommitLocked(const Batch& batch) {
 absl::Status WriteQueue::RunOne(Job& job, bool alone) {
   job.status = job.call.Check();  // it may have waited long: too late is not begun
   if (!job.status.ok()) return absl::OkStatus();
-  if (!alone) TROVE_RETURN_IF_ERROR(db_->Execute("SAVEPOINT work"));
+  if (!alone) TROVE_RETURN_IF_ERROR(sqlite::Run(*db_, "SAVEPOINT work"));
   Transaction transaction{*db_, StoreNow(clock_)};
   job.status = job.work(transaction);
   if (alone) return job.status;
   if (!job.status.ok()) {
     if (IsFatal(*db_)) return job.status;
-    TROVE_RETURN_IF_ERROR(db_->Execute("ROLLBACK TO work"));
+    TROVE_RETURN_IF_ERROR(sqlite::Run(*db_, "ROLLBACK TO work"));
   }
-  return db_->Execute("RELEASE work");
+  return sqlite::Run(*db_, "RELEASE work");
 }
 
 }  // namespace trove::sqlite
