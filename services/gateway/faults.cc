@@ -14,6 +14,7 @@
 #include "services/gateway/codec/encode.h"
 #include "services/gateway/codec/json_text.h"
 #include "services/gateway/codec/plan.h"
+#include "services/gateway/codec/text_rules.h"
 
 namespace trove::gateway {
 namespace {
@@ -46,7 +47,7 @@ HttpResponse FaultResponse(const absl::Status& status, const std::string& origin
   response.status = info.rest_status;
   rest::v1::Fault fault;
   fault.set_code(info.rest_status);
-  fault.set_message(MessageOf(status));
+  fault.set_message(AsUtf8(MessageOf(status)));
   if (const std::optional<std::string> seconds = RetryAfter(status)) {
     response.headers.emplace_back("Retry-After", *seconds);
     if (info.reason == Reason::kRateLimited) fault.set_retry_after(*seconds);

@@ -10,6 +10,7 @@
 
 #include "libtrove/base/status_macros.h"
 #include "libtrove/model/errors.h"
+#include "services/gateway/codec/text_rules.h"
 
 namespace trove::gateway {
 namespace {
@@ -176,13 +177,11 @@ absl::StatusOr<Match> Router::Find(std::string_view method,
   }
   if (found == nullptr) {
     std::string path;
-    for (const std::string& segment : segments) {
-      if (path.size() > kMaxQuotedPath) break;
+    for (const std::string& segment : segments)
       path += "/" + segment;
-    }
     return MakeError(
         Reason::kUnknownRoute,
-        "There is no " + std::string(method).substr(0, 16) + " " + path.substr(0, kMaxQuotedPath));
+        "There is no " + std::string(method).substr(0, 16) + " " + Quote(path, kMaxQuotedPath));
   }
   Match match{.routes = *found};
   for (std::size_t i = 0; i < values.size(); ++i)
@@ -209,10 +208,8 @@ absl::StatusOr<const Route*> ChooseAction(const Match& match, const boost::json:
   if (chosen == nullptr) {
     const std::string got =
         body.empty() ? "no action"
-                     : "the unknown action '" +
-                           std::string(body.begin()->key().data(),
-                                       std::min<std::size_t>(body.begin()->key().size(), 64)) +
-                           "'";
+                     : "the unknown action " +
+                           Quote({body.begin()->key().data(), body.begin()->key().size()});
     return MakeError(Reason::kInvalidBody,
                      "The body has " + got + "; give one of: " + ActionNames(match));
   }

@@ -15,6 +15,7 @@
 
 #include "libtrove/model/errors.h"
 #include "libtrove/model/validation.h"
+#include "services/gateway/codec/json_text.h"
 #include "services/gateway/codec/text_rules.h"
 
 namespace trove::gateway {
@@ -25,7 +26,6 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 
 constexpr std::size_t kMaxViolations = 10;
-constexpr std::size_t kMaxQuotedBytes = 64;
 
 std::string_view View(json::string_view text) {
   return {text.data(), text.size()};
@@ -80,15 +80,6 @@ class Violations {
   std::vector<FieldViolation> violations_;
   std::size_t untold_ = 0;
 };
-
-// A text in single quotes, cut at a character's beginning when it is long.
-std::string Quote(std::string_view text) {
-  if (text.size() <= kMaxQuotedBytes) return "'" + std::string(text) + "'";
-  std::size_t end = kMaxQuotedBytes;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-    --end;
-  return "'" + std::string(text.substr(0, end)) + "…'";
-}
 
 // A value as a message shows it.
 std::string Show(const FieldPlan& field, const json::value& value) {
@@ -170,6 +161,44 @@ void ToProto(const json::value& from, google::protobuf::Value* to) {
   }
 }
 
+// A value as JSON, so that a reader can tell 2 from 2.0.
+std::string JsonOf(const json::value& value) {
+  if (!value.is_double()) return json::serialize(value);
+  std::string text;
+  AppendJsonNumber(&text, value.get_double());
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text;
+}
+
+// What is wrong with a text by the field's rules; `shown` is the text as a message has it.
+std::optional<std::string> WrongText(const FieldPlan& field,
+                                     std::string_view text,
+                                     const std::string& shown) {
+  if (std::optional<std::string> wrong = BreaksRule(field.options.text(), text)) {
+    return shown + " " + *wrong;
+  }
+  const auto& allowed = field.options.one_of();
+  if (allowed.empty() || std::find(allowed.begin(), allowed.end(), text) != allowed.end())
+    return std::nullopt;
+  std::string list;
+  for (const std::string& word : allowed)
+    list += (list.empty() ? "'" : ", '") + word + "'";
+  return shown + " is not one of [" + list + "]";
+}
+
+// The same of a number.
+std::optional<std::string> WrongNumber(const FieldPlan& field,
+                                       std::int64_t number,
+                                       const std::string& shown) {
+  if (field.options.has_minimum() && number < field.options.minimum()) {
+    return shown + " is less than the minimum of " + std::to_string(field.options.minimum());
+  }
+  if (field.options.has_maximum() && number > field.options.maximum()) {
+    return shown + " is greater than the maximum of " + std::to_string(field.options.maximum());
+  }
+  return std::nullopt;
+}
+
 class Decoder {
  public:
   Decoder(Presence* presence, Violations* violations)
@@ -208,7 +237,8 @@ class Decoder {
 
  private:
   void Field(const FieldPlan& field, const json::value& value, const Path& path, Message* message) {
-    const bool null = value.is_null() && field.kind != FieldKind::kValue;
+    const bool null =
+        value.is_null() && field.kind != FieldKind::kValue && field.kind != FieldKind::kJson;
     if (null && field.options.null() == rest::v1::NULL_ABSENT) return;
     if (!path.in_list) {
       presence_->Add(path.proto, value.is_null() ? Presence::Kind::kNull : Presence::Kind::kValue);
@@ -283,12 +313,30 @@ class Decoder {
         return;
       case FieldKind::kTime:
         return WrongType(field, value, path);  // no request of Trove's carries a time
+      case FieldKind::kJson:
+        field.repeated() ? reflection.AddString(message, field.field, JsonOf(value))
+                         : reflection.SetString(message, field.field, JsonOf(value));
+        return;
+      case FieldKind::kJsonMap:
+        if (!value.is_object()) return WrongType(field, value, path);
+        return Map(field, value.get_object(), message);
     }
   }
 
   static Message* Nested(const FieldPlan& field, Message* message) {
     return field.repeated() ? message->GetReflection()->AddMessage(message, field.field)
                             : message->GetReflection()->MutableMessage(message, field.field);
+  }
+
+  static void Map(const FieldPlan& field, const json::object& object, Message* message) {
+    for (const auto& member : object) {
+      Message* entry = message->GetReflection()->AddMessage(message, field.field);
+      const Reflection& of_entry = *entry->GetReflection();
+      of_entry.SetString(entry,
+                         field.field->message_type()->map_key(),
+                         std::string(member.key().data(), member.key().size()));
+      of_entry.SetString(entry, field.field->message_type()->map_value(), JsonOf(member.value()));
+    }
   }
 
   void Set(const FieldPlan& field, std::int64_t number, const Path& path, Message* message) {
@@ -321,16 +369,8 @@ class Decoder {
       return std::nullopt;
     }
     if (field.options.href()) text = std::string(IdOfHref(text));
-    if (std::optional<std::string> wrong = BreaksRule(field.options.text(), text)) {
-      violations_->Add(path, Show(field, value) + " " + *wrong);
-      return std::nullopt;
-    }
-    const auto& allowed = field.options.one_of();
-    if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), text) == allowed.end()) {
-      std::string list;
-      for (const std::string& word : allowed)
-        list += (list.empty() ? "'" : ", '") + word + "'";
-      violations_->Add(path, Show(field, value) + " is not one of [" + list + "]");
+    if (std::optional<std::string> wrong = WrongText(field, text, Show(field, value))) {
+      violations_->Add(path, std::move(*wrong));
       return std::nullopt;
     }
     return text;
@@ -358,15 +398,8 @@ class Decoder {
     }
     if (!number.has_value()) {
       WrongType(field, value, path);
-    } else if (field.options.has_minimum() && *number < field.options.minimum()) {
-      violations_->Add(path,
-                       Show(field, value) + " is less than the minimum of " +
-                           std::to_string(field.options.minimum()));
-      return std::nullopt;
-    } else if (field.options.has_maximum() && *number > field.options.maximum()) {
-      violations_->Add(path,
-                       Show(field, value) + " is greater than the maximum of " +
-                           std::to_string(field.options.maximum()));
+    } else if (std::optional<std::string> wrong = WrongNumber(field, *number, Show(field, value))) {
+      violations_->Add(path, std::move(*wrong));
       return std::nullopt;
     }
     return number;
@@ -421,15 +454,17 @@ absl::Status DecodeQuery(const Plans& plans,
     } else if (!IsUtf8(*value)) {
       violations.Add(path, "is not UTF-8");
     } else if (field.kind == FieldKind::kText) {
-      reflection.SetString(request, field.field, *value);
+      if (std::optional<std::string> wrong = WrongText(field, *value, Quote(*value))) {
+        violations.Add(path, std::move(*wrong));
+      } else {
+        reflection.SetString(request, field.field, *value);
+      }
     } else {
       const std::optional<std::int64_t> number = WholeNumber(*value);
       if (!number.has_value()) {
         violations.Add(path, Quote(*value) + " is not of type 'integer'");
-      } else if (field.options.has_minimum() && *number < field.options.minimum()) {
-        violations.Add(
-            path,
-            *value + " is less than the minimum of " + std::to_string(field.options.minimum()));
+      } else if (std::optional<std::string> wrong = WrongNumber(field, *number, *value)) {
+        violations.Add(path, std::move(*wrong));
       } else {
         reflection.SetInt64(request, field.field, *number);
       }

@@ -115,6 +115,7 @@ class Encoder {
   static bool IsNothing(const FieldPlan& field,
                         const Message& message,
                         const Reflection& reflection) {
+    if (field.kind == FieldKind::kJsonMap) return false;
     if (field.repeated()) return reflection.FieldSize(message, field.field) == 0;
     return !reflection.HasField(message, field.field);
   }
@@ -128,6 +129,12 @@ class Encoder {
     switch (field.kind) {
       case FieldKind::kText:
         AppendJsonString(out_, reflection.GetStringReference(message, field.field, &scratch_));
+        return;
+      case FieldKind::kJson:
+        AppendJson(out_, reflection.GetStringReference(message, field.field, &scratch_));
+        return;
+      case FieldKind::kJsonMap:
+        Map(field, message, reflection);
         return;
       case FieldKind::kBool:
         Bool(field, reflection.GetBool(message, field.field));
@@ -156,6 +163,29 @@ class Encoder {
     out_->push_back(']');
   }
 
+  // In the order of the keys: the map has none, and a document must not change from one answer to
+  // the next.
+  void Map(const FieldPlan& field, const Message& message, const Reflection& reflection) {
+    std::map<std::string, std::string> sorted;
+    const int size = reflection.FieldSize(message, field.field);
+    for (int i = 0; i < size; ++i) {
+      const Message& entry = reflection.GetRepeatedMessage(message, field.field, i);
+      const Reflection& of_entry = *entry.GetReflection();
+      sorted.emplace(of_entry.GetString(entry, field.field->message_type()->map_key()),
+                     of_entry.GetString(entry, field.field->message_type()->map_value()));
+    }
+    out_->push_back('{');
+    const char* separator = "";
+    for (const auto& [key, value] : sorted) {
+      out_->append(separator);
+      AppendJsonString(out_, key);
+      out_->push_back(':');
+      AppendJson(out_, value);
+      separator = ",";
+    }
+    out_->push_back('}');
+  }
+
   void Item(const FieldPlan& field,
             const Message& message,
             const Reflection& reflection,
@@ -164,6 +194,10 @@ class Encoder {
       case FieldKind::kText:
         AppendJsonString(
             out_, reflection.GetRepeatedStringReference(message, field.field, index, &scratch_));
+        return;
+      case FieldKind::kJson:
+        AppendJson(out_,
+                   reflection.GetRepeatedStringReference(message, field.field, index, &scratch_));
         return;
       case FieldKind::kBool:
         Bool(field, reflection.GetRepeatedBool(message, field.field, index));
@@ -191,13 +225,21 @@ class Encoder {
     }
   }
 
+  void Time(const FieldPlan& field, const google::protobuf::Timestamp& time) {
+    if (field.options.form() == rest::v1::FORM_INSTANT) {
+      AppendJsonInstant(out_, time.seconds(), time.nanos());
+    } else {
+      AppendJsonTime(
+          out_,
+          time.seconds(),
+          field.options.form() == rest::v1::FORM_ZULU ? TimeZoneMark::kZulu : TimeZoneMark::kNone);
+    }
+  }
+
   void Nested(const FieldPlan& field, const Message& message) {
     switch (field.kind) {
       case FieldKind::kTime:
-        AppendJsonTime(out_,
-                       static_cast<const google::protobuf::Timestamp&>(message).seconds(),
-                       field.options.form() == rest::v1::FORM_ZULU ? TimeZoneMark::kZulu
-                                                                   : TimeZoneMark::kNone);
+        Time(field, static_cast<const google::protobuf::Timestamp&>(message));
         return;
       case FieldKind::kValue:
         AppendValue(out_, static_cast<const google::protobuf::Value&>(message));

@@ -13,6 +13,7 @@
 
 #include "libtrove/model/errors.h"
 #include "libtrove/model/validation.h"
+#include "services/gateway/codec/text_rules.h"
 
 namespace trove::gateway {
 namespace {
@@ -141,7 +142,7 @@ absl::StatusOr<json::object> Parse(std::string_view text) {
   json::error_code error;
   const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
   if (!parser.handler().twice().empty()) {
-    return BadBody("has the key '" + parser.handler().twice() + "' twice in one object");
+    return BadBody("has the key " + Quote(parser.handler().twice()) + " twice in one object");
   }
   if (!error && read < text.size()) error = json::error::extra_data;
   if (error) {

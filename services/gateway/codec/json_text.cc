@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include <boost/json/parse.hpp>
+
 namespace trove::gateway {
 namespace {
 
@@ -106,6 +108,29 @@ void AppendJsonTime(std::string* out, std::int64_t seconds, TimeZoneMark mark) {
   PutTwo(text + 18, static_cast<int>(rest % 60));
   out->append(text, sizeof(text) - 1);
   out->append(mark == TimeZoneMark::kZulu ? "Z\"" : "\"");
+}
+
+void AppendJsonInstant(std::string* out, std::int64_t seconds, std::int32_t nanos) {
+  AppendJsonTime(out, seconds, TimeZoneMark::kNone);
+  out->pop_back();  // the quote
+  char text[] = ".000000Z\"";
+  for (int digit = 6, micros = nanos / 1000; digit > 0; --digit, micros /= 10)
+    text[digit] = static_cast<char>('0' + micros % 10);
+  out->append(text);
+}
+
+void AppendJson(std::string* out, std::string_view text) {
+  if (text.empty()) {
+    out->append("null");
+    return;
+  }
+  boost::json::error_code error;
+  boost::json::parse({text.data(), text.size()}, error);
+  if (error) {
+    AppendJsonString(out, text);
+  } else {
+    out->append(text);
+  }
 }
 
 }  // namespace trove::gateway

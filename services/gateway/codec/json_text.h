@@ -23,4 +23,12 @@ void AppendJsonNumber(std::string* out, double value);
 enum class TimeZoneMark { kNone, kZulu };
 void AppendJsonTime(std::string* out, std::int64_t seconds, TimeZoneMark mark);
 
+/// `YYYY-MM-DDTHH:MM:SS.ffffffZ` in UTC, in quotes: RFC 3339 in microseconds. `nanos` is 0 to
+/// 999,999,999.
+void AppendJsonInstant(std::string* out, std::int64_t seconds, std::int32_t nanos);
+
+/// `text`, which is JSON itself, as it is; what is no JSON is written as a text, so that the
+/// document stays one. Nothing is null.
+void AppendJson(std::string* out, std::string_view text);
+
 }  // namespace trove::gateway

@@ -13,11 +13,17 @@ namespace {
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 
-std::optional<FieldKind> KindOf(const FieldDescriptor& field) {
-  if (field.is_map()) return std::nullopt;
+std::optional<FieldKind> KindOf(const FieldDescriptor& field, rest::v1::Form form) {
+  const bool json = form == rest::v1::FORM_JSON;
+  if (field.is_map()) {
+    const FieldDescriptor& value = *field.message_type()->map_value();
+    const bool texts = field.message_type()->map_key()->type() == FieldDescriptor::TYPE_STRING &&
+                       value.type() == FieldDescriptor::TYPE_STRING;
+    return texts && json ? std::optional(FieldKind::kJsonMap) : std::nullopt;
+  }
   switch (field.type()) {
     case FieldDescriptor::TYPE_STRING:
-      return FieldKind::kText;
+      return json ? FieldKind::kJson : FieldKind::kText;
     case FieldDescriptor::TYPE_BOOL:
       return FieldKind::kBool;
     case FieldDescriptor::TYPE_INT32:
@@ -63,7 +69,10 @@ absl::Status CheckOptions(const FieldPlan& plan) {
                     (options.form() == rest::v1::FORM_TEXT_OR_NUMBER && text) ||
                     (options.form() == rest::v1::FORM_NUMBER_OR_TEXT && IsNumber(plan.kind)) ||
                     (options.form() == rest::v1::FORM_FLAG && plan.kind == FieldKind::kBool) ||
-                    (options.form() == rest::v1::FORM_ZULU && plan.kind == FieldKind::kTime);
+                    (options.form() == rest::v1::FORM_ZULU && plan.kind == FieldKind::kTime) ||
+                    (options.form() == rest::v1::FORM_INSTANT && plan.kind == FieldKind::kTime) ||
+                    (options.form() == rest::v1::FORM_JSON &&
+                     (plan.kind == FieldKind::kJson || plan.kind == FieldKind::kJsonMap));
   if (!fits) return Refuse(*plan.field, "`form` does not fit the type");
   if (options.place() == rest::v1::PLACE_PATH && (!text || plan.repeated())) {
     return Refuse(*plan.field, "a segment of the path is one string");
@@ -102,12 +111,12 @@ absl::Status Plans::Add(const Descriptor* descriptor) {
   plan.closed = descriptor->options().GetExtension(rest::v1::shape).closed();
   for (int i = 0; i < descriptor->field_count(); ++i) {
     const FieldDescriptor* field = descriptor->field(i);
-    const std::optional<FieldKind> kind = KindOf(*field);
-    if (!kind.has_value()) return Refuse(*field, "a document cannot have a field of this type");
     FieldPlan planned;
     planned.field = field;
-    planned.kind = *kind;
     planned.options = field->options().GetExtension(rest::v1::json);
+    const std::optional<FieldKind> kind = KindOf(*field, planned.options.form());
+    if (!kind.has_value()) return Refuse(*field, "a document cannot have a field of this type");
+    planned.kind = *kind;
     planned.name = planned.options.name().empty() ? field->name() : planned.options.name();
     AppendJsonString(&planned.quoted_key, planned.name);
     planned.quoted_key += ':';

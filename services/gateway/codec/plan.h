@@ -25,9 +25,12 @@ enum class FieldKind {
   kInt64,
   kDouble,
   kMessage,
-  kTime,   ///< google.protobuf.Timestamp
-  kValue,  ///< google.protobuf.Value: any JSON
-  kStruct  ///< google.protobuf.Struct: any JSON object
+  kTime,    ///< google.protobuf.Timestamp
+  kValue,   ///< google.protobuf.Value: any JSON
+  kStruct,  ///< google.protobuf.Struct: any JSON object
+  kJson,    ///< a string that is JSON itself
+  kJsonMap  ///< a map<string, string>, read and written as an object; its values are JSON
+            ///< themselves
 };
 
 /// One field of a document, worked out once.
@@ -39,7 +42,8 @@ struct FieldPlan {
   rest::v1::JsonField options;           ///< what the .proto says
   const MessagePlan* message = nullptr;  ///< of kMessage
 
-  bool repeated() const { return field->is_repeated(); }
+  /// Whether it is a list.
+  bool repeated() const { return field->is_repeated() && kind != FieldKind::kJsonMap; }
 };
 
 /// One document, or an object inside one.
@@ -66,8 +70,8 @@ class Plans {
   Plans& operator=(const Plans&) = delete;
 
   /// Makes the plan of a message and of all that it contains. Errors: kInvalidArgument names a
-  /// field that no document can have: an enum, a map, bytes, two fields with one key, an option
-  /// that does not fit the type.
+  /// field that no document can have: an enum, a map of another kind, bytes, two fields with one
+  /// key, an option that does not fit the type.
   absl::Status Add(const google::protobuf::Descriptor* descriptor);
 
   /// The plan of a message that was added, itself or inside another one.

@@ -1,7 +1,6 @@
 #include "services/gateway/codec/text_rules.h"
 
 #include <algorithm>
-#include <cstddef>
 
 #include "libtrove/base/uuid.h"
 #include "libtrove/model/validation.h"
@@ -61,6 +60,24 @@ std::optional<std::string> BreaksRule(rest::v1::Text rule, std::string_view text
     default:
       return std::nullopt;
   }
+}
+
+std::string Quote(std::string_view text, std::size_t most) {
+  const std::string whole = AsUtf8(text);
+  if (whole.size() <= most) return "'" + whole + "'";
+  std::size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(whole[end]) & 0xC0) == 0x80)
+    --end;
+  return "'" + whole.substr(0, end) + "…'";
+}
+
+std::string AsUtf8(std::string_view text) {
+  std::string whole(text);
+  if (IsUtf8(whole)) return whole;
+  for (char& c : whole) {
+    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+  }
+  return whole;
 }
 
 std::string_view IdOfHref(std::string_view href) {

@@ -145,6 +145,25 @@ TEST_CASE("the body's keys choose the action", "[unit][gateway]") {
   CHECK((chosen.ok() ? (*chosen)->rpc->name() : MessageOf(chosen.status())) == want);
 }
 
+TEST_CASE("a complaint quotes what was asked for briefly and in UTF-8", "[unit][gateway]") {
+  const auto router = MakeRouter();
+  const auto match = router->Find("POST", {"v1.0", "p", "things", "t", "action"});
+  REQUIRE(match.ok());
+  // The 64th byte is in the middle of a character.
+  const std::string key = std::string(63, 'x') + "éé";
+  const auto chosen = ChooseAction(*match, *ParseBody("{\"" + key + "\": 1}"));
+  CHECK(MessageOf(chosen.status()).find("'" + std::string(63, 'x') + "…'") != std::string::npos);
+
+  const auto target = ParseTarget("/nothing/%ff%c3/" + std::string(1000, 'x'));
+  const std::string told = MessageOf(router->Find("GET", target->segments).status());
+  CHECK(told.rfind("There is no GET '/nothing/?"
+                   "?/xxx",
+                   0) == 0);
+  CHECK(told.size() < 300);
+  CHECK(FaultResponse(absl::NotFoundError("a \xff b")).body ==
+        R"({"itemNotFound":{"code":404,"message":"a ? b"}})");
+}
+
 TEST_CASE("a query is split and decoded once", "[unit][gateway]") {
   const auto [target, want] = GENERATE(table<std::string, Parameters>({
       {"/x?limit=1&marker=joe%40%25", {{"limit", "1"}, {"marker", "joe@%"}}},
