@@ -25,12 +25,17 @@ struct HttpOptions {
   absl::Duration idle_timeout = absl::Seconds(75);    ///< between requests
   absl::Duration header_timeout = absl::Seconds(10);  ///< from a header's first byte to its last
   absl::Duration body_timeout = absl::Seconds(30);    ///< for the whole body
-  absl::Duration write_timeout = absl::Seconds(30);   ///< for the whole answer
+  absl::Duration write_timeout = absl::Seconds(30);   ///< for the whole answer, or a piece of one
+                                                      ///< that goes on
+  std::size_t max_streams = 512;                      ///< answers that go on, at a time
+  std::size_t max_stream_buffer_bytes = 256 * 1024;   ///< that wait for the client of such a one
 };
 
 /// An HTTP/1.1 server: keep-alive, pipelining (answers in the order of the requests, one handled at
 /// a time), Expect: 100-continue, HEAD (the handler sees it as it is; a body is not sent), TLS on
-/// demand. No thread waits while a request is being handled. Thread-safe.
+/// demand. An answer may go on (Responder::Stream): chunked, or until the connection ends for
+/// HTTP/1.0; its connection is closed after it. No thread waits while a request is being handled or
+/// an answer goes on. Thread-safe.
 class HttpServer {
  public:
   /// Takes a request and answers through the responder, now or later, from any thread. Called on
@@ -55,8 +60,9 @@ class HttpServer {
   /// The real port.
   int port() const;
 
-  /// Accepts nothing new, closes idle connections, lets requests that have begun be answered for
-  /// `grace` (with Connection: close), then cuts what is left. Returns when no connection remains.
+  /// Accepts nothing new, closes idle connections, says farewell to answers that go on, lets
+  /// requests that have begun be answered for `grace` (with Connection: close), then cuts what is
+  /// left. Returns when no connection remains.
   /// The handler must answer or drop every request, for the threads to end. Once.
   void Drain(absl::Duration grace);
 

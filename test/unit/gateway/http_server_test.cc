@@ -136,6 +136,15 @@ TEST_CASE("Expect: 100-continue is answered before the body is read", "[unit][ga
   CHECK(client.Closed());
 }
 
+TEST_CASE("a client of HTTP/1.0 is not told to continue", "[unit][gateway]") {
+  const auto server = Start();
+  RawClient client(server->port());
+  REQUIRE(client.Send("POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello"));
+  const RawResponse response = client.Receive();
+  CHECK(response.status == 200);
+  CHECK(response.body == "POST / 5");
+}
+
 TEST_CASE("what is no request is refused and the connection closed", "[unit][gateway]") {
   const auto server = Start();
   const auto [bytes, status] = GENERATE(table<std::string, int>({
@@ -226,6 +235,10 @@ TEST_CASE("more connections than allowed are told so", "[unit][gateway]") {
   RawClient third(server->port());
   CHECK(third.Receive().status == 503);
   CHECK(third.Closed());
+  // Also one that has asked already reads the answer, and no reset.
+  for (int i = 0; i < 50; ++i) {
+    CHECK(Exchange(server->port(), "GET / HTTP/1.1\r\nHost: h\r\n\r\n").status == 503);
+  }
 
   second.reset();
   CHECK(Eventually(absl::Seconds(10), [&] {

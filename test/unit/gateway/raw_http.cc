@@ -96,6 +96,60 @@ RawResponse RawClient::Receive(Body body, absl::Duration within) {
   return response;
 }
 
+std::optional<std::string> RawClient::ReceiveChunk(absl::Duration within) {
+  const absl::Time deadline = absl::Now() + within;
+  std::size_t end = 0;
+  while ((end = buffer_.find("\r\n")) == std::string::npos) {
+    if (!Read(deadline)) return std::nullopt;
+  }
+  const std::size_t size = std::strtoul(buffer_.c_str(), nullptr, 16);
+  while (buffer_.size() < end + 2 + size + 2) {
+    if (!Read(deadline)) return std::nullopt;
+  }
+  std::string chunk = buffer_.substr(end + 2, size);
+  buffer_.erase(0, end + 2 + size + 2);
+  if (size == 0) return std::nullopt;
+  return chunk;
+}
+
+std::string RawClient::ReceiveAll(absl::Duration within) {
+  const absl::Time deadline = absl::Now() + within;
+  while (Read(deadline)) {
+  }
+  return closed_ ? std::exchange(buffer_, {}) : "";
+}
+
+std::optional<RawEvent> EventReader::Next(absl::Duration within) {
+  std::size_t end = 0;
+  while ((end = text_.find("\n\n")) == std::string::npos) {
+    const std::optional<std::string> chunk = client_.ReceiveChunk(within);
+    if (!chunk.has_value()) return std::nullopt;
+    text_ += *chunk;
+  }
+  std::string_view lines = std::string_view(text_).substr(0, end + 1);
+  RawEvent event;
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(line.size() + 1);
+    const auto value = [line](std::string_view name) -> std::optional<std::string> {
+      const std::string begin = std::string(name) + ": ";
+      if (line.substr(0, begin.size()) != begin) return std::nullopt;
+      return std::string(line.substr(begin.size()));
+    };
+    if (const auto id = value("id")) {
+      event.id = *id;
+    } else if (const auto type = value("event")) {
+      event.type = *type;
+    } else if (const auto data = value("data")) {
+      event.data += (event.data.empty() ? "" : "\n") + *data;
+    } else {
+      event.other.append(line);
+    }
+  }
+  text_.erase(0, end + 2);
+  return event;
+}
+
 bool RawClient::Closed(absl::Duration within) {
   const absl::Time deadline = absl::Now() + within;
   while (Read(deadline))

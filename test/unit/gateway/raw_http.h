@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,13 @@ class RawClient {
   enum class Body { kRead, kNone };
   RawResponse Receive(Body body = Body::kRead, absl::Duration within = absl::Seconds(10));
 
+  /// The next piece of a body that comes in chunks; nothing at its end, when the server closes, or
+  /// when nothing comes within `within`.
+  std::optional<std::string> ReceiveChunk(absl::Duration within = absl::Seconds(10));
+
+  /// Everything that comes until the server closes, but nothing when it does not within `within`.
+  std::string ReceiveAll(absl::Duration within = absl::Seconds(10));
+
   /// Whether the server closes the connection within `within`; what it sends is thrown away.
   bool Closed(absl::Duration within = absl::Seconds(10));
 
@@ -44,6 +52,27 @@ class RawClient {
   UniqueFd socket_;
   std::string buffer_;
   bool closed_ = false;
+};
+
+/// One event of a text/event-stream.
+struct RawEvent {
+  std::string id;
+  std::string type;
+  std::string data;
+  std::string other;  ///< comments and other fields, as they came
+};
+
+/// Reads the events of an answer whose header has been received.
+class EventReader {
+ public:
+  explicit EventReader(RawClient& client) : client_(client) {}
+
+  /// The next event, comments alone being one too; nothing at the end or after `within`.
+  std::optional<RawEvent> Next(absl::Duration within = absl::Seconds(10));
+
+ private:
+  RawClient& client_;
+  std::string text_;
 };
 
 /// One request on a connection of its own.
