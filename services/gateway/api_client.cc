@@ -10,6 +10,10 @@ ApiStubs::ApiStubs(const std::shared_ptr<grpc::Channel>& channel)
       flavors(v1::FlavorService::NewStub(channel)),
       datastores(v1::DatastoreService::NewStub(channel)),
       limits(v1::LimitsService::NewStub(channel)),
+      configurations(v1::ConfigurationService::NewStub(channel)),
+      operations(v1::OperationService::NewStub(channel)),
+      events(v1::EventService::NewStub(channel)),
+      audit(v1::AuditService::NewStub(channel)),
       health(::grpc::health::v1::Health::NewStub(channel)) {}
 
 ApiClient::ApiClient(const std::vector<std::shared_ptr<grpc::Channel>>& channels)
@@ -27,6 +31,11 @@ ApiStubs& ApiClient::Next() {
     if (state != GRPC_CHANNEL_TRANSIENT_FAILURE) return *stubs_[index];
   }
   return *stubs_[first % stubs_.size()];
+}
+
+void AddCaller(const ApiCaller& caller, grpc::ClientContext* context) {
+  context->AddMetadata(kPathProjectKey, MetadataValue(caller.project_id));
+  if (!caller.address.empty()) context->AddMetadata(kClientKey, caller.address);
 }
 
 std::string MetadataValue(const std::string& text) {

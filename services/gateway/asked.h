@@ -17,7 +17,10 @@ struct Asked {
   Target target;
   rest::v1::View view = rest::v1::VIEW_UNSPECIFIED;
   Presence presence;
-  std::string region;  ///< the one that this installation is
+  std::string region;          ///< the one that this installation is
+  std::string request_id;      ///< of Idempotency-Key; empty: none
+  bool validate_only = false;  ///< nothing may change: the answer is a plan
+  std::string last_event_id;   ///< of Last-Event-ID; empty: none
 };
 
 }  // namespace trove::gateway

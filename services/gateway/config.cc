@@ -11,6 +11,7 @@
 #include "libtrove/base/config.h"
 #include "libtrove/base/status_macros.h"
 #include "libtrove/identity/spiffe.h"
+#include "services/gateway/client_address.h"
 
 namespace trove::gateway {
 namespace {
@@ -68,6 +69,8 @@ absl::Status Check(Config* config) {
   TROVE_RETURN_IF_ERROR(CheckRange("api_connections", config->api_connections, 1, 64));
   TROVE_RETURN_IF_ERROR(CheckRange("threads", config->threads, 1, 64));
   TROVE_RETURN_IF_ERROR(CheckRange("max_connections", config->max_connections, 1, 1'000'000));
+  TROVE_RETURN_IF_ERROR(CheckRange("max_streams", config->max_streams, 0, 1'000'000));
+  TROVE_RETURN_IF_ERROR(TrustedProxies::Parse(config->trusted_proxies).status());
   TROVE_RETURN_IF_ERROR(CheckRange("request_timeout_ms", config->request_timeout_ms, 1, 600'000));
   return CheckRange("idle_timeout_ms", config->idle_timeout_ms, 1, 3'600'000);
 }
@@ -88,6 +91,10 @@ absl::StatusOr<bool> LoadConfig(int argc, const char* const* argv, Config* confi
   loader.Add("region", &config->region, "the region that instances are in");
   loader.Add("threads", &config->threads, "threads that serve HTTP");
   loader.Add("max_connections", &config->max_connections, "more are told to come back later");
+  loader.Add("max_streams", &config->max_streams, "that watch; more are told to come back later");
+  loader.Add("trusted_proxies",
+             &config->trusted_proxies,
+             "IP addresses and networks of proxies whose X-Forwarded-For is believed");
   loader.Add("request_timeout_ms", &config->request_timeout_ms, "for what is behind the gateway");
   loader.Add("idle_timeout_ms", &config->idle_timeout_ms, "of a connection between requests");
   loader.Add("log_level", &config->log_level, "debug, info, warning or error");

@@ -18,8 +18,10 @@ struct Config {
   std::string tls_cert;                   ///< file, PEM; needed on any address but loopback
   std::string tls_key;                    ///< file, PEM
   std::string region = "RegionOne";
-  int threads = 2;                  ///< that serve HTTP
-  int max_connections = 1024;       ///< more are refused
+  std::vector<std::string> trusted_proxies;  ///< whose X-Forwarded-For is believed
+  int threads = 2;                           ///< that serve HTTP
+  int max_connections = 1024;                ///< more are refused
+  int max_streams = 512;            ///< of them, that watch; more are told to come back later
   int request_timeout_ms = 30'000;  ///< for what happens behind the gateway
   int idle_timeout_ms = 75'000;     ///< of a connection, between requests
   std::string log_level = "info";

@@ -4,103 +4,23 @@
 #include <vector>
 
 #include "libtrove/model/errors.h"
+#include "services/gateway/calls.h"
+#include "services/gateway/change_call.h"
+#include "services/gateway/views/audit.h"
+#include "services/gateway/views/configurations.h"
 #include "services/gateway/views/datastores.h"
+#include "services/gateway/views/events.h"
+#include "services/gateway/views/field_errors.h"
 #include "services/gateway/views/flavors.h"
-#include "services/gateway/views/instance_errors.h"
 #include "services/gateway/views/instances.h"
 #include "services/gateway/views/limits.h"
+#include "services/gateway/views/operations.h"
 #include "services/gateway/views/versions.h"
 
 namespace trove::gateway {
 namespace {
 
 using google::protobuf::Message;
-
-template <typename Document>
-std::shared_ptr<const Message> Share(Document document) {
-  return std::make_shared<const Document>(std::move(document));
-}
-
-absl::Status AsItIs(const absl::Status& status) {
-  return status;
-}
-
-// The usual endpoint: document -> request, one call, response -> document.
-template <typename Document,
-          typename Answer,
-          typename Stub,
-          typename Owner,
-          typename Request,
-          typename Response>
-Endpoint OneCall(ApiClient& api,
-                 std::unique_ptr<Stub> ApiStubs::*stub,
-                 void (Owner::*method)(grpc::ClientContext*,
-                                       const Request*,
-                                       Response*,
-                                       std::function<void(grpc::Status)>),
-                 absl::StatusOr<Request> (*to_api)(const Document&, const Asked&),
-                 Answer (*to_view)(const Response&, const Asked&),
-                 absl::Status (*to_error)(const absl::Status&) = AsItIs) {
-  Endpoint endpoint;
-  endpoint.request = &Document::default_instance();
-  endpoint.serve =
-      [=, &api](
-          const Message& document, const Asked& asked, const ApiCaller& caller, Outcome outcome) {
-        absl::StatusOr<Request> request = to_api(static_cast<const Document&>(document), asked);
-        if (!request.ok()) return outcome(request.status(), {});
-        CallApi(*(api.Next().*stub),
-                method,
-                caller,
-                *std::move(request),
-                [to_view, to_error, &asked, outcome = std::move(outcome)](
-                    absl::StatusOr<Response> response, ApiAnswer answer) {
-                  if (!response.ok()) return outcome(to_error(response.status()), answer);
-                  outcome(Share(to_view(*response, asked)), answer);
-                });
-      };
-  return endpoint;
-}
-
-// A PUT or PATCH: a rename, or nothing more than asking whether the instance is there.
-template <typename Document>
-Endpoint ChangeCall(ApiClient& api,
-                    absl::StatusOr<InstanceChange> (*to_change)(const Document&, const Asked&)) {
-  Endpoint endpoint;
-  endpoint.request = &Document::default_instance();
-  endpoint.serve =
-      [=, &api](
-          const Message& document, const Asked& asked, const ApiCaller& caller, Outcome outcome) {
-        const absl::StatusOr<InstanceChange> change =
-            to_change(static_cast<const Document&>(document), asked);
-        if (!change.ok()) return outcome(change.status(), {});
-        const auto accepted = [outcome = std::move(outcome), &asked](
-                                  absl::StatusOr<v1::Instance> instance, ApiAnswer answer) {
-          if (!instance.ok()) return outcome(instance.status(), answer);
-          outcome(Share(AcceptedView(*instance, asked)), answer);
-        };
-        v1::InstanceService::Stub& stub = *api.Next().instances;
-        if (!change->name.has_value()) {
-          v1::GetInstanceRequest request;
-          request.set_id(change->id);
-          CallApi(stub,
-                  &v1::InstanceService::Stub::async::GetInstance,
-                  caller,
-                  std::move(request),
-                  accepted);
-          return;
-        }
-        v1::UpdateInstanceRequest request;
-        request.mutable_instance()->set_id(change->id);
-        request.mutable_instance()->set_name(*change->name);
-        request.mutable_update_mask()->add_paths("name");
-        CallApi(stub,
-                &v1::InstanceService::Stub::async::UpdateInstance,
-                caller,
-                std::move(request),
-                accepted);
-      };
-  return endpoint;
-}
 
 Endpoint Versions() {
   return {
@@ -133,19 +53,14 @@ Endpoint Health(ApiClient& api) {
       }};
 }
 
-}  // namespace
+using Add = std::function<void(const char* rpc, Endpoint endpoint)>;
 
-Endpoints MakeEndpoints(ApiClient& api) {
-  // `class`: the stub has a function of that name too.
-  using Instances = class v1::InstanceService::Stub::async;
+// `class` below: the stubs have functions of those names too.
+
+void AddCatalogue(ApiClient& api, const Add& add) {
   using Flavors = class v1::FlavorService::Stub::async;
   using Datastores = class v1::DatastoreService::Stub::async;
   using Limits = class v1::LimitsService::Stub::async;
-
-  Endpoints endpoints;
-  const auto add = [&endpoints](const char* rpc, Endpoint endpoint) {
-    endpoints.emplace(std::string("trove.rest.v1.") + rpc, std::move(endpoint));
-  };
   add("VersionService.ListVersions", Versions());
   add("VersionService.CheckHealth", Health(api));
 
@@ -187,7 +102,10 @@ Endpoints MakeEndpoints(ApiClient& api) {
               ToGetVersionById,
               DatastoreVersionView,
               VersionByIdError));
+}
 
+void AddInstances(ApiClient& api, const Add& add) {
+  using Instances = class v1::InstanceService::Stub::async;
   const auto list =
       OneCall(api, &ApiStubs::instances, &Instances::ListInstances, ToListInstances, InstancesView);
   add("InstanceService.ListInstances", list);
@@ -201,14 +119,131 @@ Endpoints MakeEndpoints(ApiClient& api) {
               ToCreateInstance,
               NewInstanceView,
               InstanceError));
-  add("InstanceService.UpdateInstance", ChangeCall(api, ChangeOfUpdate));
-  add("InstanceService.EditInstance", ChangeCall(api, ChangeOfEdit));
+  add("InstanceService.UpdateInstance", UpdateCall(api));
+  add("InstanceService.EditInstance", EditCall(api));
   add("InstanceService.DeleteInstance",
       OneCall(
           api, &ApiStubs::instances, &Instances::DeleteInstance, ToDeleteInstance, AcceptedView));
   add("InstanceService.RestartInstance",
       OneCall(
           api, &ApiStubs::instances, &Instances::RestartInstance, ToRestartInstance, AcceptedView));
+  add("InstanceService.ResizeVolume",
+      OneCall(api,
+              &ApiStubs::instances,
+              &Instances::GrowVolume,
+              ToGrowVolume,
+              AcceptedView,
+              ResizeError));
+  add("InstanceService.ResizeFlavor",
+      OneCall(api,
+              &ApiStubs::instances,
+              &Instances::ResizeInstance,
+              ToResizeInstance,
+              AcceptedView,
+              ResizeError));
+  add("ManagementService.StopInstance",
+      OneCall(api, &ApiStubs::instances, &Instances::StopInstance, ToStopInstance, AcceptedView));
+  add("ManagementService.StartInstance",
+      OneCall(api, &ApiStubs::instances, &Instances::StartInstance, ToStartInstance, AcceptedView));
+  add("ManagementService.RebootInstance",
+      OneCall(api, &ApiStubs::instances, &Instances::RestartInstance, ToReboot, AcceptedView));
+  add("ManagementService.RebuildInstance",
+      OneCall(
+          api, &ApiStubs::instances, &Instances::RebuildInstance, ToRebuildInstance, AcceptedView));
+}
+
+void AddConfigurations(ApiClient& api, const Add& add) {
+  using Configurations = class v1::ConfigurationService::Stub::async;
+  add("ConfigurationService.ListConfigurations",
+      OneCall(api,
+              &ApiStubs::configurations,
+              &Configurations::ListConfigurations,
+              ToListConfigurations,
+              ConfigurationsView));
+  add("ConfigurationService.ShowConfiguration",
+      OneCall(api,
+              &ApiStubs::configurations,
+              &Configurations::GetConfiguration,
+              ToGetConfiguration,
+              ConfigurationView));
+  add("ConfigurationService.CreateConfiguration",
+      OneCall(api,
+              &ApiStubs::configurations,
+              &Configurations::CreateConfiguration,
+              ToCreateConfiguration,
+              ConfigurationView,
+              ConfigurationError));
+  add("ConfigurationService.DeleteConfiguration",
+      OneCall(api,
+              &ApiStubs::configurations,
+              &Configurations::DeleteConfiguration,
+              ToDeleteConfiguration,
+              DeletedView));
+}
+
+void AddOperations(ApiClient& api, const Add& add) {
+  using Operations = class v1::OperationService::Stub::async;
+  using Events = class v1::EventService::Stub::async;
+  using Audit = class v1::AuditService::Stub::async;
+  add("OperationService.ListOperations",
+      OneCall(api,
+              &ApiStubs::operations,
+              &Operations::ListOperations,
+              ToListOperations,
+              OperationsView));
+  add("OperationService.ShowOperation",
+      OneCall(
+          api, &ApiStubs::operations, &Operations::GetOperation, ToGetOperation, OperationView));
+  add("OperationService.WatchOperation",
+      WatchCall(api,
+                &ApiStubs::operations,
+                &Operations::GetOperation,
+                ToGetOperation,
+                SeenToItsEnd,
+                &Operations::WatchOperation,
+                ToWatchOperation,
+                OperationEvent));
+  add("OperationService.CancelOperation",
+      OneCall(api,
+              &ApiStubs::operations,
+              &Operations::CancelOperation,
+              ToCancelOperation,
+              OperationView));
+  add("OperationService.RetryOperation",
+      OneCall(api,
+              &ApiStubs::operations,
+              &Operations::RetryOperation,
+              ToRetryOperation,
+              OperationView));
+
+  add("EventService.ListEvents",
+      OneCall(api, &ApiStubs::events, &Events::ListEvents, ToListEvents, EventsView));
+  add("EventService.WatchEvents",
+      WatchCall(api,
+                &ApiStubs::events,
+                &Events::ListEvents,
+                ToCheckEvents,
+                NothingToCome,
+                &Events::WatchEvents,
+                ToWatchEvents,
+                CloudEventOf));
+
+  add("AuditService.ListAuditRecords",
+      OneCall(
+          api, &ApiStubs::audit, &Audit::ListAuditRecords, ToListAuditRecords, AuditRecordsView));
+}
+
+}  // namespace
+
+Endpoints MakeEndpoints(ApiClient& api) {
+  Endpoints endpoints;
+  const Add add = [&endpoints](const char* rpc, Endpoint endpoint) {
+    endpoints.emplace(std::string("trove.rest.v1.") + rpc, std::move(endpoint));
+  };
+  AddCatalogue(api, add);
+  AddInstances(api, add);
+  AddConfigurations(api, add);
+  AddOperations(api, add);
   return endpoints;
 }
 
@@ -218,7 +253,12 @@ std::vector<const google::protobuf::ServiceDescriptor*> BoundServices() {
                                                        rest::v1::Limit::descriptor(),
                                                        rest::v1::Flavor::descriptor(),
                                                        rest::v1::Datastore::descriptor(),
-                                                       rest::v1::Instance::descriptor()}) {
+                                                       rest::v1::Instance::descriptor(),
+                                                       rest::v1::Rebuild::descriptor(),
+                                                       rest::v1::Configuration::descriptor(),
+                                                       rest::v1::Operation::descriptor(),
+                                                       rest::v1::CloudEvent::descriptor(),
+                                                       rest::v1::AuditRecord::descriptor()}) {
     services.push_back(document->file()->service(0));
   }
   return services;

@@ -1,80 +1,33 @@
 #include "services/gateway/gateway.h"
 
-#include <algorithm>
-#include <cstddef>
+#include <functional>
 #include <optional>
-#include <string_view>
+#include <stop_token>
 #include <utility>
+
+#include "trove/rest/v1/operation.pb.h"
 
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
 #include "libtrove/base/uuid.h"
 #include "libtrove/model/errors.h"
+#include "services/gateway/client_address.h"
 #include "services/gateway/codec/decode.h"
 #include "services/gateway/codec/encode.h"
-#include "services/gateway/codec/json_body.h"
+#include "services/gateway/codec/json_text.h"
 #include "services/gateway/faults.h"
+#include "services/gateway/request_parts.h"
+#include "services/gateway/sent_event.h"
 
 namespace trove::gateway {
 namespace {
 
 constexpr char kRequestIdHeader[] = "X-Openstack-Request-Id";
 
-std::string OriginOf(const HttpRequest& http) {
-  const std::string* host = http.Find("Host");
-  return host != nullptr && !host->empty() ? *host : http.local_address;
-}
-
-// What may stand behind `authorization: Bearer `.
-bool IsToken(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-}
-
-// The token of X-Auth-Token, else of `Authorization: Bearer …`.
-absl::StatusOr<Secret> TokenOf(const HttpRequest& http) {
-  std::string_view token;
-  if (const std::string* header = http.Find("X-Auth-Token")) {
-    token = *header;
-  } else if (const std::string* authorization = http.Find("Authorization")) {
-    constexpr std::string_view kBearer = "Bearer ";
-    token = *authorization;
-    token = token.substr(0, kBearer.size()) == kBearer ? token.substr(kBearer.size()) : "";
-  }
-  if (!IsToken(token)) {
-    return MakeError(Reason::kUnauthenticated,
-                     "This request needs a token: put one into the header X-Auth-Token");
-  }
-  return Secret(std::string(token));
-}
-
-// The media type alone, in lower case.
-std::string MediaType(const std::string& content_type) {
-  std::string type = content_type.substr(0, content_type.find(';'));
-  type.erase(type.find_last_not_of(" \t") + 1);
-  std::transform(type.begin(), type.end(), type.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  });
-  return type;
-}
-
-// The body's object. A body without a Content-Type counts as none, as in Trove.
-absl::StatusOr<boost::json::object> BodyOf(const HttpRequest& http, bool needed) {
-  const std::string* type = http.Find("Content-Type");
-  if (http.body.empty() || type == nullptr) {
-    if (!needed) return boost::json::object();
-    return MakeError(Reason::kInvalidBody,
-                     http.body.empty()
-                         ? "This request needs a JSON body"
-                         : "The body was not read: say Content-Type: application/json");
-  }
-  const std::string media = MediaType(*type);
-  if (media != "application/json" && media != "application/vnd.openstack.trove+json") {
-    return MakeError(Reason::kUnsupportedMediaType,
-                     "The body must be application/json, not " + media.substr(0, 64));
-  }
-  return ParseBody(http.body);
-}
+// What a client that watches is told to wait before it comes back: when something restarts, and
+// when something is wrong.
+constexpr int kComeBackSoonMs = 1000;
+constexpr int kComeBackLaterMs = 10'000;
 
 // What a client is told: our services' own words, and of what gRPC found on the way (addresses,
 // TLS) only what to do about it.
@@ -98,6 +51,13 @@ bool IsShortVersionPath(const std::vector<std::string>& segments) {
 // One request on its way.
 class Gateway::Exchange : public std::enable_shared_from_this<Exchange> {
  public:
+  // Of an answer that goes on.
+  struct Watching {
+    std::shared_ptr<BodyStream> stream;
+    std::stop_source stop;  // set when the stream has ended
+    bool admin = false;
+  };
+
   Exchange(Gateway& gateway, HttpRequest http, Responder respond)
       : gateway_(gateway),
         http_(std::move(http)),
@@ -105,7 +65,8 @@ class Gateway::Exchange : public std::enable_shared_from_this<Exchange> {
         began_(absl::Now()) {
     caller_.call = CallFor(
         gateway.options_.request_timeout, gateway.stopping_.get_token(), "req-" + NewUuid());
-    asked_.links.host = OriginOf(http_);
+    caller_.address = ClientAddress(gateway.options_.trusted_proxies, http_);
+    asked_.links.host = HostOf(http_);
     asked_.scheme = http_.over_tls ? "https" : "http";
     asked_.region = gateway.options_.region;
     const MutexLock lock(gateway_.mutex_);
@@ -121,7 +82,27 @@ class Gateway::Exchange : public std::enable_shared_from_this<Exchange> {
   void Run() {
     if (absl::Status prepared = Prepare(); !prepared.ok()) return Fail(prepared);
     if (route_ == nullptr) return RefuseShortPath();
+    const rest::v1::Access access = route_->binding.access();
+    if (access == rest::v1::ACCESS_ADMIN || access == rest::v1::ACCESS_MANAGEMENT) {
+      return RequireAdmin();
+    }
+    Serve();
+  }
+
+ private:
+  void Serve() {
     const Endpoint& endpoint = gateway_.endpoints_.find(route_->rpc->full_name())->second;
+    if (endpoint.watch) {
+      endpoint.watch(*document_,
+                     asked_,
+                     caller_,
+                     [self = shared_from_this()](absl::StatusOr<BeginFeed> begin, ApiAnswer about) {
+                       if (!begin.ok()) return self->Fail(begin.status());
+                       if (*begin == nullptr) return self->Send({.status = 204});
+                       self->Watch(*begin, about);
+                     });
+      return;
+    }
     endpoint.serve(*document_,
                    asked_,
                    caller_,
@@ -133,7 +114,24 @@ class Gateway::Exchange : public std::enable_shared_from_this<Exchange> {
                    });
   }
 
- private:
+  // Some routes are for admins although their rpcs are not.
+  void RequireAdmin() {
+    CallApi(
+        *gateway_.api_.Next().limits,
+        &v1::LimitsService::Stub::async::GetLimits,
+        caller_,
+        {},
+        [self = shared_from_this()](const absl::StatusOr<v1::Limits>& limits, ApiAnswer about) {
+          if (!limits.ok()) return self->Fail(limits.status());
+          if (!about.admin) {
+            const bool management = self->route_->binding.access() == rest::v1::ACCESS_MANAGEMENT;
+            return self->Fail(MakeError(management ? Reason::kAdminOnly : Reason::kPermissionDenied,
+                                        "This takes the role admin"));
+          }
+          self->Serve();
+        });
+  }
+
   // Everything up to the call. Leaves route_ null for a path that is too short to be one.
   absl::Status Prepare() {
     TROVE_ASSIGN_OR_RETURN(asked_.target, ParseTarget(http_.target));
@@ -170,8 +168,23 @@ class Gateway::Exchange : public std::enable_shared_from_this<Exchange> {
     TROVE_RETURN_IF_ERROR(
         DecodeQuery(gateway_.plans_, asked_.target.query, document_.get(), &asked_.presence));
     TROVE_RETURN_IF_ERROR(DecodeBody(gateway_.plans_, body, document_.get(), &asked_.presence));
+    if (route->binding.method() != "GET") {
+      TROVE_RETURN_IF_ERROR(DecodeChange(*route));
+    }
+    if (const std::string* id = http_.Find("Last-Event-ID")) asked_.last_event_id = *id;
     asked_.view = route->binding.view();
     route_ = route;
+    return absl::OkStatus();
+  }
+
+  // What every request that would change something may say.
+  absl::Status DecodeChange(const Route& route) {
+    TROVE_ASSIGN_OR_RETURN(asked_.request_id, IdempotencyKeyOf(http_));
+    TROVE_ASSIGN_OR_RETURN(asked_.validate_only, ValidateOnly(asked_.target.query));
+    if (asked_.validate_only && !route.binding.plan()) {
+      return MakeError(Reason::kInvalidField,
+                       "Validation error: validate_only: what this request does has no plan");
+    }
     return absl::OkStatus();
   }
 
@@ -194,7 +207,8 @@ class Gateway::Exchange : public std::enable_shared_from_this<Exchange> {
 
   void Succeed(const google::protobuf::Message& document, const ApiAnswer& about) {
     HttpResponse response;
-    response.status = route_->binding.success() == 0 ? 200 : route_->binding.success();
+    const int success = route_->binding.success();
+    response.status = success == 0 || asked_.validate_only ? 200 : success;
     const MessagePlan& plan = gateway_.plans_.Of(document.GetDescriptor());
     if (route_->binding.plain_text()) {
       response.content_type = "text/plain; charset=UTF-8";
@@ -206,29 +220,103 @@ class Gateway::Exchange : public std::enable_shared_from_this<Exchange> {
     Send(std::move(response));
   }
 
+  // Begins an answer that goes on, and lets the api feed it.
+  void Watch(const BeginFeed& begin, const ApiAnswer& about) {
+    const auto watching = std::make_shared<Watching>();
+    watching->admin = about.admin;
+    StreamOptions options;
+    options.heartbeat = ":\n\n";
+    options.heartbeat_interval = gateway_.options_.heartbeat_interval;
+    options.farewell = RetryField(kComeBackSoonMs);
+    options.on_end = [stop = watching->stop]() mutable {
+      stop.request_stop();
+    };
+    HttpResponse head;
+    head.content_type = "text/event-stream";
+    head.headers = {{kRequestIdHeader, caller_.call.request_id},
+                    {"Cache-Control", "no-cache"},
+                    {"X-Accel-Buffering", "no"}};
+    watching->stream = respond_.Stream(std::move(head), std::move(options));
+    if (watching->stream == nullptr) {
+      return Fail(MakeError(Reason::kOverloaded,
+                            "There are too many watches; try again later",
+                            {.retry_after = absl::Seconds(5)}));
+    }
+    LogAnswer(200);
+    if (http_.method == "HEAD") return watching->stream->Close();
+
+    // The gateway's end is the watch's end too.
+    on_stop_.emplace(gateway_.stopping_.get_token(),
+                     [stop = watching->stop]() mutable { stop.request_stop(); });
+    ApiCaller watcher = caller_;
+    watcher.call.deadline = absl::InfiniteFuture();
+    watcher.call.stop = watching->stop.get_token();
+    begin(watcher,
+          {.event =
+               [self = shared_from_this(), watching](const SentEvent& event,
+                                                     std::function<void()> next) {
+                 std::string data;
+                 EncodeDocument(self->gateway_.plans_,
+                                *event.document,
+                                {.view = self->asked_.view, .admin = watching->admin},
+                                &data);
+                 watching->stream->Write(EventText(event.id, event.type, data));
+                 watching->stream->WhenWritable(std::move(next));
+               },
+           .end =
+               [self = shared_from_this(), watching](const absl::Status& status) {
+                 self->EndWatch(*watching, status);
+               }});
+  }
+
+  void EndWatch(const Watching& watching, const absl::Status& status) {
+    if (!status.ok() && !watching.stop.stop_requested()) {
+      // The api's end is no fault of the watch: it goes on from the last event, somewhere else.
+      if (!absl::IsUnavailable(status) && !absl::IsCancelled(status)) {
+        LogFailure(status, FaultResponse(Tellable(status)).status);
+        watching.stream->Write(EventText("", "fault", FaultResponse(Tellable(status)).body));
+      }
+      watching.stream->Write(
+          RetryField(absl::IsUnavailable(status) ? kComeBackSoonMs : kComeBackLaterMs));
+    }
+    watching.stream->Close();
+    gateway_.log_.Debug("watch ended",
+                        {{"request_id", caller_.call.request_id},
+                         {"path", asked_.target.path},
+                         {"status", status},
+                         {"ms", absl::ToDoubleMilliseconds(absl::Now() - began_)}});
+  }
+
   void Fail(const absl::Status& status) {
     HttpResponse response =
         FaultResponse(Tellable(status), asked_.scheme + "://" + asked_.links.host);
-    if (response.status >= 500 && response.status != 501) {
-      gateway_.log_.Warning("request failed",
-                            {{"request_id", caller_.call.request_id},
-                             {"method", http_.method},
-                             {"rpc", route_ == nullptr ? "" : route_->rpc->full_name()},
-                             {"status", response.status},
-                             {"error", status}});
-    }
+    LogFailure(status, response.status);
     Send(std::move(response));
   }
 
-  void Send(HttpResponse response) {
-    response.headers.emplace_back(kRequestIdHeader, caller_.call.request_id);
+  void LogFailure(const absl::Status& status, int http_status) {
+    if (http_status < 500 || http_status == 501) return;
+    gateway_.log_.Warning("request failed",
+                          {{"request_id", caller_.call.request_id},
+                           {"method", http_.method},
+                           {"rpc", route_ == nullptr ? "" : route_->rpc->full_name()},
+                           {"status", http_status},
+                           {"error", status}});
+  }
+
+  void LogAnswer(int status) {
     gateway_.log_.Debug("request",
                         {{"request_id", caller_.call.request_id},
                          {"method", http_.method},
                          {"path", asked_.target.path},
-                         {"peer", http_.peer},
-                         {"status", response.status},
+                         {"client", caller_.address},
+                         {"status", status},
                          {"ms", absl::ToDoubleMilliseconds(absl::Now() - began_)}});
+  }
+
+  void Send(HttpResponse response) {
+    response.headers.emplace_back(kRequestIdHeader, caller_.call.request_id);
+    LogAnswer(response.status);
     respond_(std::move(response));
   }
 
@@ -240,6 +328,7 @@ class Gateway::Exchange : public std::enable_shared_from_this<Exchange> {
   ApiCaller caller_;
   const Route* route_ = nullptr;
   std::unique_ptr<google::protobuf::Message> document_;
+  std::optional<std::stop_callback<std::function<void()>>> on_stop_;  // of an answer that goes on
 };
 
 Gateway::Gateway(ApiClient& api, GatewayOptions options, Log log)
@@ -253,10 +342,12 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Make(ApiClient& api,
                                                        Log log) {
   std::unique_ptr<Gateway> gateway(new Gateway(api, options, std::move(log)));
   TROVE_ASSIGN_OR_RETURN(gateway->router_, Router::Make(BoundServices(), &gateway->plans_));
+  TROVE_RETURN_IF_ERROR(gateway->plans_.Add(rest::v1::ShowPlanResponse::descriptor()));
   for (const std::unique_ptr<Route>& route : gateway->router_->routes()) {
     const auto found = gateway->endpoints_.find(route->rpc->full_name());
     if (found == gateway->endpoints_.end() ||
-        found->second.request->GetDescriptor() != route->rpc->input_type()) {
+        found->second.request->GetDescriptor() != route->rpc->input_type() ||
+        (found->second.watch != nullptr) != route->rpc->server_streaming()) {
       return absl::InvalidArgumentError(route->rpc->full_name() + ": nothing carries it out");
     }
   }
@@ -275,10 +366,18 @@ void Gateway::Handle(HttpRequest http, Responder respond) {
 }
 
 HttpResponse Gateway::Refuse(int status, const std::string& why) {
-  const Reason reason = status == 413   ? Reason::kBodyTooLarge
-                        : status == 503 ? Reason::kOverloaded
-                                        : Reason::kInvalidBody;
-  HttpResponse response = FaultResponse(MakeError(reason, why));
+  HttpResponse response;
+  if (status == 431) {  // nothing behind this server knows of it
+    response.status = status;
+    response.body = R"({"requestHeaderFieldsTooLarge":{"code":431,"message":)";
+    AppendJsonString(&response.body, why);
+    response.body += "}}";
+  } else {
+    const Reason reason = status == 413   ? Reason::kBodyTooLarge
+                          : status == 503 ? Reason::kOverloaded
+                                          : Reason::kInvalidBody;
+    response = FaultResponse(MakeError(reason, why));
+  }
   response.headers.emplace_back(kRequestIdHeader, "req-" + NewUuid());
   return response;
 }

@@ -11,6 +11,7 @@
 #include "libtrove/base/log.h"
 #include "libtrove/base/mutex.h"
 #include "services/gateway/api_client.h"
+#include "services/gateway/client_address.h"
 #include "services/gateway/codec/plan.h"
 #include "services/gateway/endpoints.h"
 #include "services/gateway/http_message.h"
@@ -19,12 +20,15 @@
 namespace trove::gateway {
 
 struct GatewayOptions {
-  absl::Duration request_timeout = absl::Seconds(30);  ///< for what happens behind the gateway
+  absl::Duration request_timeout = absl::Seconds(30);     ///< for what happens behind the gateway
+  absl::Duration heartbeat_interval = absl::Seconds(15);  ///< of answers that go on
   std::string region = "RegionOne";
+  TrustedProxies trusted_proxies;  ///< whose X-Forwarded-For is believed
 };
 
 /// Trove's REST API over the api's gRPC: route, decode, map, call, map, encode. Knows nothing of
-/// sockets, and nothing of who may do what: the api alone authenticates. Thread-safe.
+/// sockets, and nothing of who may do what: the api alone authenticates, and says who is an admin.
+/// Thread-safe.
 class Gateway {
  public:
   /// `api` must outlive the gateway and every request. Errors: kInvalidArgument: a binding that

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libtrove/base/log.h"
@@ -40,6 +41,7 @@ HttpOptions HttpOptionsOf(const Config& config) {
   options.tls_key = config.tls_key;
   options.threads = config.threads;
   options.max_connections = static_cast<std::size_t>(config.max_connections);
+  options.max_streams = static_cast<std::size_t>(config.max_streams);
   options.idle_timeout = absl::Milliseconds(config.idle_timeout_ms);
   return options;
 }
@@ -48,11 +50,13 @@ absl::Status Run(const Config& config) {
   const Log log;
   TROVE_ASSIGN_OR_RETURN(const auto channels, Channels(config));
   ApiClient api(channels);
+  TROVE_ASSIGN_OR_RETURN(TrustedProxies proxies, TrustedProxies::Parse(config.trusted_proxies));
   TROVE_ASSIGN_OR_RETURN(
       const auto gateway,
       Gateway::Make(api,
                     {.request_timeout = absl::Milliseconds(config.request_timeout_ms),
-                     .region = config.region},
+                     .region = config.region,
+                     .trusted_proxies = std::move(proxies)},
                     log));
   TROVE_ASSIGN_OR_RETURN(const auto server,
                          HttpServer::Start(

@@ -8,8 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include <absl/time/time.h>
-
 #include "libtrove/base/status_macros.h"
 #include "libtrove/model/errors.h"
 
@@ -37,8 +35,6 @@ absl::Status CheckSupported(const rest::v1::NewInstance& instance) {
   if (instance.replica_count() > 1) {
     return BadField("instance['replica_count']", "is for replicas: 'replica_of' is missing");
   }
-  if (instance.has_configuration() && !instance.configuration().empty())
-    return NotSupported("instance['configuration']", "a configuration group");
   if (instance.modules_size() > 0) return NotSupported("instance['modules']", "a module");
   if (instance.has_locality()) return NotSupported("instance['locality']", "affinity");
   if (instance.has_availability_zone())
@@ -79,24 +75,9 @@ double TwoDecimals(double value) {
   return std::round(value * 100.0) / 100.0;
 }
 
-// In one line: the step, what it waits for and since when, the last error, what to do.
-std::string ReasonText(const v1::Instance::Reason& reason) {
-  std::string text = reason.step();
-  const auto append = [&text](std::string_view separator, const std::string& more) {
-    if (more.empty()) return;
-    if (!text.empty()) text += separator;
-    text += more;
-  };
-  append(": ", reason.waiting_for());
-  if (reason.has_since()) {
-    append(" since ",
-           absl::FormatTime("%Y-%m-%dT%H:%M:%S",
-                            absl::FromUnixSeconds(reason.since().seconds()),
-                            absl::UTCTimeZone()));
-  }
-  if (!reason.last_error().empty()) append("; ", "last error: " + reason.last_error());
-  append("; ", reason.help());
-  return text;
+bool SaysSomething(const v1::Instance::Reason& reason) {
+  return !reason.step().empty() || !reason.waiting_for().empty() || !reason.last_error().empty() ||
+         !reason.help().empty();
 }
 
 void FillInstance(const v1::Instance& from, const Asked& asked, rest::v1::Instance* to) {
@@ -140,59 +121,66 @@ void FillInstance(const v1::Instance& from, const Asked& asked, rest::v1::Instan
   if (!from.volume().id().empty()) to->set_volume_id(from.volume().id());
   to->set_encrypted_rpc_messaging(true);  // there is no other way between our components
   if (!from.connection_uri().empty()) to->set_connection_uri(from.connection_uri());
-  if (from.has_reason()) {
-    if (std::string text = ReasonText(from.reason()); !text.empty())
-      to->set_reason(std::move(text));
+  if (!from.configuration_id().empty()) {
+    to->mutable_configuration()->set_id(from.configuration_id());
+    to->mutable_configuration()->set_name(from.configuration_name());
+    AddLinks(asked.links,
+             "configurations",
+             from.configuration_id(),
+             to->mutable_configuration()->mutable_links());
   }
+  if (from.has_reason() && SaysSomething(from.reason())) {
+    rest::v1::InstanceReason& reason = *to->mutable_reason();
+    reason.set_step(from.reason().step());
+    reason.set_waiting_for(from.reason().waiting_for());
+    if (from.reason().has_since()) *reason.mutable_since() = from.reason().since();
+    reason.set_last_error(from.reason().last_error());
+    reason.set_help(from.reason().help());
+  }
+  if (!from.operation_id().empty()) to->set_operation_id(from.operation_id());
 }
 
 std::pair<std::int64_t, std::int32_t> CreatedAt(const rest::v1::Instance& instance) {
   return {instance.created().seconds(), instance.created().nanos()};
 }
 
-// What PUT and PATCH share.
-struct ChangeFields {
-  std::string id;
-  bool has_name = false;
-  std::string name;
-  bool attaches_configuration = false;
-  std::vector<std::string> others;  ///< every field that is there beside the name
-};
-
-absl::StatusOr<InstanceChange> Change(const ChangeFields& fields) {
-  if (fields.others.size() > 1) {
+// PUT and PATCH, whose fields differ a little.
+template <typename Document>
+absl::StatusOr<InstanceChange> Change(const Document& document, const Asked& asked) {
+  std::vector<std::string> others;  // every field that is there beside the name
+  for (const char* other :
+       {"configuration", "replica_of", "slave_of", "datastore_version", "access"}) {
+    if (asked.presence.Has(std::string("instance.") + other)) others.emplace_back(other);
+  }
+  if (others.size() > 1) {
     std::string names;
-    for (const std::string& name : fields.others)
+    for (const std::string& name : others)
       names += (names.empty() ? "'" : ", '") + name + "'";
     return BadField("instance", "takes one change at a time beside 'name', not " + names);
   }
-  for (const std::string& other : fields.others) {
-    const std::string path = "instance['" + other + "']";
-    if (other == "replica_of" || other == "slave_of") {
-      return BadField(path, "cannot be detached: the instance is not a replica");
-    }
-    if (other == "datastore_version") return NotSupported(path, "an upgrade");
-    if (other == "access") return NotSupported(path, "a change of access");
-    if (fields.attaches_configuration) return NotSupported(path, "a configuration group");
-  }
-  // What is left is a rename, or detaching a configuration group where none can be attached.
-  InstanceChange change{.id = fields.id};
-  if (fields.has_name) change.name = fields.name;
-  return change;
-}
 
-template <typename Document>
-ChangeFields FieldsOf(const Document& document, const Asked& asked) {
-  ChangeFields fields;
-  fields.id = document.id();
-  fields.has_name = document.instance().has_name();
-  fields.name = document.instance().name();
-  fields.attaches_configuration = document.instance().has_configuration();
-  for (const char* other :
-       {"configuration", "replica_of", "slave_of", "datastore_version", "access"}) {
-    if (asked.presence.Has(std::string("instance.") + other)) fields.others.emplace_back(other);
+  InstanceChange change{.id = document.id()};
+  if (document.instance().has_name()) change.name = document.instance().name();
+  const std::string other = others.empty() ? "" : others.front();
+  const std::string path = "instance['" + other + "']";
+  if (other == "replica_of" || other == "slave_of") {
+    return BadField(path, "cannot be detached: the instance is not a replica");
   }
-  return fields;
+  if (other == "access") return NotSupported(path, "a change of access");
+  if (other == "datastore_version") {
+    change.kind = InstanceChange::Kind::kUpgrade;
+    change.value = document.instance().datastore_version();
+  } else if (document.instance().has_configuration()) {
+    change.kind = InstanceChange::Kind::kAttach;
+    change.value = document.instance().configuration();
+  } else if (other == "configuration" || !change.name.has_value()) {
+    // Null, and also an object without any key.
+    change.kind = InstanceChange::Kind::kDetach;
+  }
+  if (asked.validate_only && change.kind == InstanceChange::Kind::kNone) {
+    return BadField("instance", "has nothing that takes an operation, so there is no plan");
+  }
+  return change;
 }
 
 }  // namespace
@@ -258,6 +246,7 @@ absl::StatusOr<v1::CreateInstanceRequest> ToCreateInstance(
     added->set_subnet_id(nic.subnet_id());
     added->set_ip_address(nic.ip_address());
   }
+  request.set_configuration_id(from.configuration());
   if (from.has_access()) {
     request.mutable_access()->set_is_public(from.access().is_public());
     *request.mutable_access()->mutable_allowed_cidrs() = from.access().allowed_cidrs();
@@ -279,14 +268,63 @@ absl::StatusOr<v1::RestartInstanceRequest> ToRestartInstance(
   return request;
 }
 
+absl::StatusOr<v1::GrowVolumeRequest> ToGrowVolume(const rest::v1::ResizeVolumeRequest& document,
+                                                   const Asked&) {
+  const std::int64_t size = document.resize().volume().size();
+  if (size > std::numeric_limits<std::int32_t>::max()) {
+    return MakeError(Reason::kVolumeTooLarge,
+                     "resize['volume']['size']: no volume is that large; give fewer GB");
+  }
+  v1::GrowVolumeRequest request;
+  request.set_id(document.id());
+  request.set_size_gib(static_cast<std::int32_t>(size));
+  return request;
+}
+
+absl::StatusOr<v1::ResizeInstanceRequest> ToResizeInstance(
+    const rest::v1::ResizeFlavorRequest& document, const Asked&) {
+  v1::ResizeInstanceRequest request;
+  request.set_id(document.id());
+  request.set_flavor_id(document.resize().flavor_ref());
+  return request;
+}
+
+absl::StatusOr<v1::StopInstanceRequest> ToStopInstance(
+    const rest::v1::StopInstanceRequest& document, const Asked&) {
+  v1::StopInstanceRequest request;
+  request.set_id(document.id());
+  return request;
+}
+
+absl::StatusOr<v1::StartInstanceRequest> ToStartInstance(
+    const rest::v1::StartInstanceRequest& document, const Asked&) {
+  v1::StartInstanceRequest request;
+  request.set_id(document.id());
+  return request;
+}
+
+absl::StatusOr<v1::RestartInstanceRequest> ToReboot(const rest::v1::RebootInstanceRequest& document,
+                                                    const Asked&) {
+  v1::RestartInstanceRequest request;
+  request.set_id(document.id());
+  return request;
+}
+
+absl::StatusOr<v1::RebuildInstanceRequest> ToRebuildInstance(
+    const rest::v1::RebuildInstanceRequest& document, const Asked&) {
+  v1::RebuildInstanceRequest request;
+  request.set_id(document.id());
+  return request;
+}
+
 absl::StatusOr<InstanceChange> ChangeOfUpdate(const rest::v1::UpdateInstanceRequest& document,
                                               const Asked& asked) {
-  return Change(FieldsOf(document, asked));
+  return Change(document, asked);
 }
 
 absl::StatusOr<InstanceChange> ChangeOfEdit(const rest::v1::EditInstanceRequest& document,
                                             const Asked& asked) {
-  return Change(FieldsOf(document, asked));
+  return Change(document, asked);
 }
 
 rest::v1::ListInstancesResponse InstancesView(const v1::ListInstancesResponse& page,

@@ -7,6 +7,7 @@
 #include <google/protobuf/empty.pb.h>
 
 #include "trove/rest/v1/instance.pb.h"
+#include "trove/rest/v1/management.pb.h"
 #include "trove/v1/instance.pb.h"
 
 #include "services/gateway/asked.h"
@@ -28,14 +29,31 @@ absl::StatusOr<v1::DeleteInstanceRequest> ToDeleteInstance(
 absl::StatusOr<v1::RestartInstanceRequest> ToRestartInstance(
     const rest::v1::RestartInstanceRequest& document, const Asked& asked);
 
-/// What a PUT or PATCH comes to.
+/// Errors: kVolumeTooLarge: a size that no volume has.
+absl::StatusOr<v1::GrowVolumeRequest> ToGrowVolume(const rest::v1::ResizeVolumeRequest& document,
+                                                   const Asked& asked);
+absl::StatusOr<v1::ResizeInstanceRequest> ToResizeInstance(
+    const rest::v1::ResizeFlavorRequest& document, const Asked& asked);
+absl::StatusOr<v1::StopInstanceRequest> ToStopInstance(
+    const rest::v1::StopInstanceRequest& document, const Asked& asked);
+absl::StatusOr<v1::StartInstanceRequest> ToStartInstance(
+    const rest::v1::StartInstanceRequest& document, const Asked& asked);
+absl::StatusOr<v1::RestartInstanceRequest> ToReboot(const rest::v1::RebootInstanceRequest& document,
+                                                    const Asked& asked);
+absl::StatusOr<v1::RebuildInstanceRequest> ToRebuildInstance(
+    const rest::v1::RebuildInstanceRequest& document, const Asked& asked);
+
+/// What a PUT or PATCH comes to: one thing that takes an operation, a new name, or both.
 struct InstanceChange {
+  enum class Kind { kNone, kAttach, kDetach, kUpgrade };
   std::string id;
-  std::optional<std::string> name;  ///< nothing: nothing changes, if there is such an instance
+  Kind kind = Kind::kNone;
+  std::string value;                ///< the configuration group, or the version
+  std::optional<std::string> name;  ///< the new one
 };
 
-/// Errors: kInvalidField: more fields than go together, or a detach of what is no replica;
-/// kNotSupported: as ToCreateInstance.
+/// Errors: kInvalidField: more fields than go together, a detach of what is no replica, or a plan
+/// of what takes no operation; kNotSupported: as ToCreateInstance.
 absl::StatusOr<InstanceChange> ChangeOfUpdate(const rest::v1::UpdateInstanceRequest& document,
                                               const Asked& asked);
 absl::StatusOr<InstanceChange> ChangeOfEdit(const rest::v1::EditInstanceRequest& document,

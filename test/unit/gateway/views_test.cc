@@ -9,11 +9,15 @@
 #include "services/gateway/codec/decode.h"
 #include "services/gateway/codec/json_body.h"
 #include "services/gateway/codec/plan.h"
+#include "services/gateway/views/configurations.h"
 #include "services/gateway/views/datastores.h"
+#include "services/gateway/views/events.h"
+#include "services/gateway/views/field_errors.h"
 #include "services/gateway/views/flavors.h"
-#include "services/gateway/views/instance_errors.h"
 #include "services/gateway/views/instances.h"
 #include "services/gateway/views/limits.h"
+#include "services/gateway/views/operations.h"
+#include "services/gateway/views/plans.h"
 #include "services/gateway/views/versions.h"
 
 namespace trove::gateway {
@@ -79,7 +83,7 @@ TEST_CASE("a full create reaches the api field by field", "[unit][gateway]") {
                  "databases": [{"name": "shop"}]}],
       "nics": [{"net-id": "0f2c8a1e-5b1d-4c39-8a41-0b6d0d0c1a11",
                 "subnet_id": "1f2c8a1e-5b1d-4c39-8a41-0b6d0d0c1a11", "ip_address": "10.0.0.7"}],
-      "replica_count": 1, "modules": [], "configuration": null, "region_name": "RegionOne",
+      "replica_count": 1, "modules": [], "configuration": "https://h/v1.0/p/configurations/c7", "region_name": "RegionOne",
       "access": {"is_public": false, "allowed_cidrs": ["10.0.0.0/8"]}}})");
   const auto request = ToCreateInstance(document, asked);
   REQUIRE(request.ok());
@@ -96,6 +100,7 @@ TEST_CASE("a full create reaches the api field by field", "[unit][gateway]") {
   CHECK(request->nics(0).network_id() == "0f2c8a1e-5b1d-4c39-8a41-0b6d0d0c1a11");
   CHECK(request->nics(0).ip_address() == "10.0.0.7");
   CHECK(request->access().allowed_cidrs(0) == "10.0.0.0/8");
+  CHECK(request->configuration_id() == "c7");
 }
 
 TEST_CASE("a create is refused by the name of the field that cannot be", "[unit][gateway]") {
@@ -104,7 +109,6 @@ TEST_CASE("a create is refused by the name of the field that cannot be", "[unit]
       {R"("restorePoint": {"backupRef": )" + uuid + "}", 501, "instance['restorePoint']: "},
       {R"("replica_of": )" + uuid, 501, "instance['replica_of']: "},
       {R"("replica_count": 2)", 400, "Validation error: instance['replica_count'] "},
-      {R"("configuration": )" + uuid, 501, "instance['configuration']: "},
       {R"("modules": [{"id": )" + uuid + "}]", 501, "instance['modules']: "},
       {R"("locality": "affinity")", 501, "instance['locality']: "},
       {R"("availability_zone": "nova")", 501, "instance['availability_zone']: "},
@@ -138,27 +142,50 @@ TEST_CASE("a create needs a flavor and a volume", "[unit][gateway]") {
   CHECK(MessageOf(refused) == want);
 }
 
-TEST_CASE("a PUT is a rename, a detach of nothing, or refused", "[unit][gateway]") {
-  const std::string uuid = R"("0f2c8a1e-5b1d-4c39-8a41-0b6d0d0c1a11")";
-  const auto [json, status, name] = GENERATE_COPY(table<std::string, int, std::string>({
-      {R"({"name": "new"})", 200, "new"},
-      {R"({})", 200, ""},
-      {R"({"configuration": null})", 200, ""},
-      {R"({"name": "new", "configuration": null})", 200, "new"},
-      {R"({"configuration": )" + uuid + "}", 501, ""},
-      {R"({"replica_of": null})", 400, ""},
-      {R"({"replica_of": ""})", 400, ""},
-      {R"({"datastore_version": "11.4"})", 501, ""},
-      {R"({"access": {"is_public": true}})", 501, ""},
-      {R"({"configuration": null, "access": {}})", 400, ""},
-      {R"({"name": "new", "replica_of": null, "datastore_version": "11.4"})", 400, ""},
-  }));
-  CAPTURE(json);
-  const auto [document, asked] =
-      Read<rest::v1::UpdateInstanceRequest>(R"({"instance": )" + json + "}");
-  const auto change = ChangeOfUpdate(document, asked);
-  CHECK((change.ok() ? 200 : ReasonOf(change.status()).rest_status) == status);
-  if (change.ok()) CHECK(change->name.value_or("") == name);
+TEST_CASE("a PUT is a change, a new name, both, or refused", "[unit][gateway]") {
+  using Kind = InstanceChange::Kind;
+  const std::string id = "0f2c8a1e-5b1d-4c39-8a41-0b6d0d0c1a11";
+  const std::string uuid = "\"" + id + "\"";
+  struct Row {
+    std::string json;
+    int status;
+    Kind kind = Kind::kNone;
+    std::string value;
+    std::string name;
+  };
+  for (const Row& row : std::vector<Row>{
+           {R"({"name": "new"})", 200, Kind::kNone, "", "new"},
+           {R"({})", 200, Kind::kDetach},
+           {R"({"configuration": null})", 200, Kind::kDetach},
+           {R"({"name": "new", "configuration": null})", 200, Kind::kDetach, "", "new"},
+           {R"({"configuration": )" + uuid + "}", 200, Kind::kAttach, id},
+           {R"({"name": "new", "configuration": )" + uuid + "}", 200, Kind::kAttach, id, "new"},
+           {R"({"datastore_version": "11.4"})", 200, Kind::kUpgrade, "11.4"},
+           {R"({"datastore_version": "11.4", "name": "new"})", 200, Kind::kUpgrade, "11.4", "new"},
+           {R"({"replica_of": null})", 400},
+           {R"({"replica_of": ""})", 400},
+           {R"({"access": {"is_public": true}})", 501},
+           {R"({"configuration": null, "access": {}})", 400},
+           {R"({"configuration": null, "datastore_version": "11.4"})", 400},
+           {R"({"name": "new", "replica_of": null, "datastore_version": "11.4"})", 400},
+       }) {
+    CAPTURE(row.json);
+    const auto [document, asked] =
+        Read<rest::v1::UpdateInstanceRequest>(R"({"instance": )" + row.json + "}");
+    const auto change = ChangeOfUpdate(document, asked);
+    CHECK((change.ok() ? 200 : ReasonOf(change.status()).rest_status) == row.status);
+    if (!change.ok()) continue;
+    CHECK(change->kind == row.kind);
+    CHECK(change->value == row.value);
+    CHECK(change->name.value_or("") == row.name);
+  }
+}
+
+TEST_CASE("a new name alone has no plan", "[unit][gateway]") {
+  auto [document, asked] =
+      Read<rest::v1::UpdateInstanceRequest>(R"({"instance": {"name": "new"}})");
+  asked.validate_only = true;
+  CHECK(ReasonOf(ChangeOfUpdate(document, asked).status()).rest_status == 400);
 }
 
 TEST_CASE("a PATCH knows the old name of a detach", "[unit][gateway]") {
@@ -198,11 +225,13 @@ TEST_CASE("an instance has Trove's fields and some of ours", "[unit][gateway]") 
   CHECK_FALSE(shown.has_service_status_updated());
 }
 
-TEST_CASE("an instance in trouble says why in one line", "[unit][gateway]") {
+TEST_CASE("an instance in trouble says why", "[unit][gateway]") {
   v1::Instance instance = FullInstance();
   instance.set_status(v1::Instance::STATUS_BUILD);
   instance.set_operating_status(v1::Instance::OPERATING_STATUS_UNSPECIFIED);
+  instance.set_operation_id("op");
   v1::Instance::Reason& reason = *instance.mutable_reason();
+  CHECK_FALSE(InstanceView(instance, AskedFor("/")).instance().has_reason());
   reason.set_step("prepare");
   reason.set_waiting_for("the guest agent");
   reason.mutable_since()->set_seconds(1767603600);
@@ -213,10 +242,131 @@ TEST_CASE("an instance in trouble says why in one line", "[unit][gateway]") {
   const rest::v1::Instance shown = InstanceView(instance, AskedFor("/")).instance();
   CHECK(shown.status() == "BUILD");
   CHECK(shown.operating_status().empty());
-  CHECK(shown.reason() ==
-        "prepare: the guest agent since 2026-01-05T09:00:00; last error: no answer; look at the "
-        "host");
+  CHECK(shown.reason().step() == "prepare");
+  CHECK(shown.reason().waiting_for() == "the guest agent");
+  CHECK(shown.reason().since().seconds() == 1767603600);
+  CHECK(shown.reason().last_error() == "no answer");
+  CHECK(shown.reason().help() == "look at the host");
+  CHECK(shown.operation_id() == "op");
   CHECK(shown.fault().message() == "failed");
+}
+
+TEST_CASE("an instance shows its configuration group", "[unit][gateway]") {
+  v1::Instance instance = FullInstance();
+  CHECK_FALSE(InstanceView(instance, AskedFor("/")).instance().has_configuration());
+  instance.set_configuration_id("c7");
+  instance.set_configuration_name("tuned");
+  const rest::v1::InstanceConfiguration shown =
+      InstanceView(instance, AskedFor("/")).instance().configuration();
+  CHECK(shown.id() == "c7");
+  CHECK(shown.name() == "tuned");
+  CHECK(shown.links(0).href() == "https://h:8779/v1.0/p/configurations/c7");
+}
+
+TEST_CASE("a configuration group hides what looks like a password", "[unit][gateway]") {
+  v1::Configuration group;
+  (*group.mutable_values())["max_connections"] = "300";
+  (*group.mutable_values())["Admin_Password_Hash"] = R"("geheim")";
+  const auto values = ConfigurationView(group, AskedFor("/")).configuration().values();
+  CHECK(values.at("max_connections") == "300");
+  CHECK(values.at("Admin_Password_Hash") == R"("***")");
+}
+
+TEST_CASE("operations are asked for by the states that there are", "[unit][gateway]") {
+  rest::v1::ListOperationsRequest document;
+  document.set_state("running,WAITING");
+  const auto request = ToListOperations(document, AskedFor("/"));
+  REQUIRE(request.ok());
+  CHECK(request->states_size() == 2);
+  CHECK(request->states(0) == v1::Operation::STATE_RUNNING);
+  CHECK(request->states(1) == v1::Operation::STATE_WAITING);
+  for (const char* bad : {"nonsense", "UNSPECIFIED", "RUNNING,", "RUNNING,,WAITING", "1", "\xff"}) {
+    CAPTURE(bad);
+    document.set_state(bad);
+    const auto refused = ToListOperations(document, AskedFor("/"));
+    if (std::string(bad) == "RUNNING,") {
+      CHECK(refused.ok());  // a comma too many means nothing
+    } else {
+      CHECK(ReasonOf(refused.status()).rest_status == 400);
+    }
+  }
+}
+
+TEST_CASE("an operation shows where it is", "[unit][gateway]") {
+  v1::Operation operation;
+  operation.set_id("op");
+  operation.set_kind("instance.create");
+  operation.set_resource("instances/i");
+  operation.set_state(v1::Operation::STATE_WAITING);
+  operation.set_version(7);
+  operation.set_reason("the guest agent");
+  operation.add_steps()->set_name("volume");
+  operation.add_steps()->set_name("prepare");
+  operation.mutable_steps(1)->set_state(v1::Operation::Step::STATE_RUNNING);
+  operation.set_current_step(1);
+  Asked asked = AskedFor("/v1.0/p/operations/op");
+  const rest::v1::Operation shown = OperationView(operation, asked).operation();
+  CHECK(shown.state() == "WAITING");
+  CHECK(shown.step() == "prepare");
+  CHECK(shown.instance_id() == "i");
+  CHECK(shown.steps(1).state() == "RUNNING");
+  CHECK_FALSE(shown.has_finished());
+  CHECK(shown.links(0).href() == "https://h:8779/v1.0/p/operations/op");
+  CHECK(OperationEvent(operation, asked)->id == "7");
+  CHECK_FALSE(SeenToItsEnd(operation, asked));
+
+  asked.last_event_id = "6";
+  CHECK(OperationEvent(operation, asked).has_value());
+  asked.last_event_id = "7";
+  CHECK_FALSE(OperationEvent(operation, asked).has_value());
+  CHECK_FALSE(SeenToItsEnd(operation, asked));
+  operation.set_state(v1::Operation::STATE_FAILED);
+  operation.set_current_step(2);
+  CHECK(SeenToItsEnd(operation, asked));
+  CHECK(OperationView(operation, asked).operation().step().empty());
+  asked.last_event_id = "x";
+  CHECK(ReasonOf(ToGetOperation({}, asked).status()).rest_status == 400);
+}
+
+TEST_CASE("a watch begins after the header, after the query, or now", "[unit][gateway]") {
+  rest::v1::WatchEventsRequest document;
+  Asked asked = AskedFor("/");
+  CHECK_FALSE(ToWatchEvents(document, asked)->has_after_position());
+  document.set_after(0);
+  CHECK(ToWatchEvents(document, asked)->has_after_position());
+  asked.last_event_id = "9";
+  CHECK(ToWatchEvents(document, asked)->after_position() == 9);
+  CHECK(ToCheckEvents(document, asked)->after_position() == 9);
+  for (const char* bad : {"-1", "x", "9 ", "99999999999999999999"}) {
+    CAPTURE(bad);
+    asked.last_event_id = bad;
+    CHECK(ReasonOf(ToCheckEvents(document, asked).status()).rest_status == 400);
+  }
+}
+
+TEST_CASE("a plan says what it knows", "[unit][gateway]") {
+  v1::OperationPlan plan;
+  plan.add_steps()->mutable_expected()->set_nanos(500'000'000);
+  plan.add_steps();
+  const rest::v1::Plan shown = PlanView(plan).plan();
+  CHECK(shown.steps(0).expected_seconds() == Approx(0.5));
+  CHECK_FALSE(shown.steps(1).has_expected_seconds());
+  CHECK_FALSE(shown.has_expected_downtime_seconds());
+}
+
+TEST_CASE("each document has its own names for the api's fields", "[unit][gateway]") {
+  CHECK(MessageOf(ResizeError(FieldError("size_gib", "is small"))) ==
+        "Validation error: resize['volume']['size'] is small");
+  CHECK(MessageOf(ResizeError(FieldError("flavor_id", "is none"))) ==
+        "Validation error: resize['flavorRef'] is none");
+  CHECK(MessageOf(ChangeError(FieldError("datastore_version", "is none"))) ==
+        "Validation error: instance['datastore_version'] is none");
+  CHECK(MessageOf(ChangeError(FieldError("configuration_id", "is none"))) ==
+        "Validation error: instance['configuration'] is none");
+  CHECK(MessageOf(ConfigurationError(FieldError("values.port", "is reserved"))) ==
+        "Validation error: configuration['values']['port'] is reserved");
+  CHECK(MessageOf(ConfigurationError(FieldError("datastore_version", "is none"))) ==
+        "Validation error: configuration['datastore']['version'] is none");
 }
 
 TEST_CASE("a page is sorted by age and leads to the next one", "[unit][gateway]") {
@@ -256,7 +406,7 @@ TEST_CASE("a field that the api refuses is named as the client wrote it", "[unit
       {"", "instance"},
   }));
   CAPTURE(field);
-  CHECK(RestPath(field) == want);
+  CHECK(InstancePath(field) == want);
   const absl::Status told = InstanceError(FieldError(field, "is wrong"));
   CHECK(MessageOf(told) == "Validation error: " + want + " is wrong");
   CHECK(ReasonOf(told).reason == Reason::kInvalidField);
