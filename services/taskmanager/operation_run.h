@@ -91,7 +91,7 @@ class OperationRun {
   Continue OnUndoWait(const WaitFor& wait);
   // The undoing has come as far as it can. `remains`: what could not be undone; empty: nothing.
   Continue EndUndone(std::vector<Effect> effects, const std::string& remains);
-  Continue EndFailed(std::vector<Effect> effects, const std::string& remains);
+  Continue EndFailed(std::vector<Effect> effects, const std::string& remains = "");
   // The step that is undone, and all before it that would have been.
   std::string Remains(const std::string& why) const;
   void SetNextUndo(int from);
@@ -120,6 +120,8 @@ class OperationRun {
   // lost.
   absl::Status Write(const std::vector<Effect>& effects, bool release);
   absl::Status Send(const OperationWrite& write);
+  // What it acts on: as it was read by an earlier step, when that is not long ago.
+  absl::StatusOr<OperationTarget> Load(const Call& call);
   // What a step wants durable in its middle.
   absl::Status Save(const std::vector<Effect>& effects);
   // Whether the step that is done now may be written together with what follows.
@@ -166,6 +168,8 @@ class OperationRun {
   bool together_ = true;               // steps may be written together
   bool fell_back_ = false;             // in the middle of a step
   absl::Time written_at_;              // on this machine's clock
+  std::optional<OperationTarget> target_;
+  absl::Time target_at_;
   std::vector<std::string> consumed_;
   std::vector<std::function<void()>> after_write_;
   bool lost_ = false;

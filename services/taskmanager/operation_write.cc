@@ -24,6 +24,9 @@ constexpr absl::Duration kRefusedWait = absl::Seconds(30);
 // For so long the store may show an earlier step than the one that runs.
 constexpr absl::Duration kUnwrittenTime = absl::Milliseconds(25);
 
+// For so long one step after another acts on the same reading of what it acts on.
+constexpr absl::Duration kTargetTime = absl::Milliseconds(10);
+
 constexpr std::size_t kPlainLength = 500;
 
 // Refused for what it says. Everything else is the store's own trouble, and passes or is mended.
@@ -124,10 +127,8 @@ Outcome OperationRun::Invoke(const std::function<Outcome(StepContext&)>& functio
   scope.signals = &signals_;
   scope.facts = &facts_;
   scope.log = log_.With("step", step.name);
-  scope.load = [this](const trove::Call& call) -> absl::StatusOr<OperationTarget> {
-    // It must see what earlier steps have said.
-    if (!unwritten_effects_.empty()) TROVE_RETURN_IF_ERROR(Save({}));
-    return store_.LoadTarget(call, operation_.id);
+  scope.load = [this](const trove::Call& call) {
+    return Load(call);
   };
   scope.save = [this](const std::vector<Effect>& effects) {
     return Save(effects);
@@ -224,6 +225,16 @@ OperationRun::Continue OperationRun::NotWritten(const absl::Status& error) {
   return lost_ ? Result::kLost : Result::kHeld;
 }
 
+absl::StatusOr<OperationTarget> OperationRun::Load(const Call& call) {
+  // It must see what earlier steps have said.
+  if (!unwritten_effects_.empty()) TROVE_RETURN_IF_ERROR(Save({}));
+  if (target_ && absl::Now() - target_at_ < kTargetTime) return *target_;
+  const absl::Time now = absl::Now();
+  TROVE_ASSIGN_OR_RETURN(target_, store_.LoadTarget(call, operation_.id));
+  target_at_ = now;
+  return *target_;
+}
+
 absl::Status OperationRun::Save(const std::vector<Effect>& effects) {
   absl::Status written = Write(effects, false);
   if (written.ok() || lost_ || unwritten_steps_ == 0) return written;
@@ -242,9 +253,11 @@ absl::Status OperationRun::Write(const std::vector<Effect>& effects, bool releas
   operation_.cancellable = IsCancellable();
   std::vector<Effect> all = unwritten_effects_;
   all.insert(all.end(), effects.begin(), effects.end());
+  const bool changes = !all.empty();
   const absl::Status written = Send({operation_, std::move(all), consumed_, release});
   if (!written.ok()) return written;
   durable_ = operation_;
+  if (changes) target_.reset();
   unwritten_effects_.clear();
   unwritten_steps_ = 0;
   unwritten_repeat_late_ = true;

@@ -29,7 +29,7 @@ class WorkerLease {
  public:
   struct Options {
     std::string name = "taskmanager";  ///< the names of its terms begin with it
-    absl::Duration lease = absl::Seconds(2);
+    absl::Duration lease = absl::Milliseconds(1750);
     absl::Duration renew_every = absl::Milliseconds(500);
   };
 

@@ -182,10 +182,7 @@ class MemoryBus::Hub : public std::enable_shared_from_this<Hub> {
     const MutexLock lock(mutex_);
     if (!from.state.connected) return NotConnected();
     if (!has_stream_) return absl::UnavailableError("no stream takes it");
-    const bool known = std::any_of(events_.begin(), events_.end(), [&](const StoredEvent& stored) {
-      return stored.msg_id == event.msg_id;
-    });
-    if (!known) events_.push_back(std::move(event));
+    if (event_ids_.insert(event.msg_id).second) events_.push_back(std::move(event));
     return absl::OkStatus();
   }
 
@@ -202,6 +199,7 @@ class MemoryBus::Hub : public std::enable_shared_from_this<Hub> {
   std::size_t turn_ TROVE_GUARDED_BY(mutex_) = 0;
   bool has_stream_ TROVE_GUARDED_BY(mutex_) = false;
   std::vector<StoredEvent> events_ TROVE_GUARDED_BY(mutex_);
+  std::set<EventId> event_ids_ TROVE_GUARDED_BY(mutex_);
 };
 
 class MemoryBus::HubSubscription final : public Subscription {
