@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <absl/status/status.h>
@@ -12,6 +13,7 @@
 #include "services/gateway/api_client.h"
 #include "services/gateway/asked.h"
 #include "services/gateway/endpoints.h"
+#include "services/gateway/views/field_errors.h"
 #include "services/gateway/views/plans.h"
 
 namespace trove::gateway {
@@ -127,7 +129,7 @@ Endpoint WatchCall(ApiClient& api,
             *std::move(first),
             [=, &api, &asked, then = *std::move(then), outcome = std::move(outcome)](
                 absl::StatusOr<CheckResponse> response, ApiAnswer answer) {
-              if (!response.ok()) return outcome(response.status(), answer);
+              if (!response.ok()) return outcome(QueryError(response.status()), answer);
               if (is_over(*response, asked)) return outcome(BeginFeed(), answer);
               outcome(BeginFeed([=, &api, &asked](const ApiCaller& watcher, Feed feed) {
                         WatchApi(

@@ -106,8 +106,12 @@ void AddCatalogue(ApiClient& api, const Add& add) {
 
 void AddInstances(ApiClient& api, const Add& add) {
   using Instances = class v1::InstanceService::Stub::async;
-  const auto list =
-      OneCall(api, &ApiStubs::instances, &Instances::ListInstances, ToListInstances, InstancesView);
+  const auto list = OneCall(api,
+                            &ApiStubs::instances,
+                            &Instances::ListInstances,
+                            ToListInstances,
+                            InstancesView,
+                            QueryError);
   add("InstanceService.ListInstances", list);
   add("InstanceService.ListInstancesDetailed", list);
   add("InstanceService.ShowInstance",
@@ -159,7 +163,8 @@ void AddConfigurations(ApiClient& api, const Add& add) {
               &ApiStubs::configurations,
               &Configurations::ListConfigurations,
               ToListConfigurations,
-              ConfigurationsView));
+              ConfigurationsView,
+              QueryError));
   add("ConfigurationService.ShowConfiguration",
       OneCall(api,
               &ApiStubs::configurations,
@@ -190,7 +195,8 @@ void AddOperations(ApiClient& api, const Add& add) {
               &ApiStubs::operations,
               &Operations::ListOperations,
               ToListOperations,
-              OperationsView));
+              OperationsView,
+              QueryError));
   add("OperationService.ShowOperation",
       OneCall(
           api, &ApiStubs::operations, &Operations::GetOperation, ToGetOperation, OperationView));
@@ -217,7 +223,7 @@ void AddOperations(ApiClient& api, const Add& add) {
               OperationView));
 
   add("EventService.ListEvents",
-      OneCall(api, &ApiStubs::events, &Events::ListEvents, ToListEvents, EventsView));
+      OneCall(api, &ApiStubs::events, &Events::ListEvents, ToListEvents, EventsView, QueryError));
   add("EventService.WatchEvents",
       WatchCall(api,
                 &ApiStubs::events,
@@ -229,8 +235,12 @@ void AddOperations(ApiClient& api, const Add& add) {
                 CloudEventOf));
 
   add("AuditService.ListAuditRecords",
-      OneCall(
-          api, &ApiStubs::audit, &Audit::ListAuditRecords, ToListAuditRecords, AuditRecordsView));
+      OneCall(api,
+              &ApiStubs::audit,
+              &Audit::ListAuditRecords,
+              ToListAuditRecords,
+              AuditRecordsView,
+              QueryError));
 }
 
 }  // namespace

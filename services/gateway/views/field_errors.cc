@@ -86,7 +86,9 @@ std::string RestPath(const Names& names, std::string_view field) {
   return path;
 }
 
-absl::Status Renamed(const Names& names, const absl::Status& status) {
+// The refusal of one field, with `name_of` its name; every other status as it is.
+template <typename NameOf>
+absl::Status Retold(const absl::Status& status, NameOf name_of) {
   const auto payload = status.GetPayload(kErrorDetailUrl);
   v1::ErrorDetail detail;
   if (!payload || !detail.ParseFromString(std::string(*payload)) ||
@@ -95,11 +97,21 @@ absl::Status Renamed(const Names& names, const absl::Status& status) {
   }
   const v1::ErrorDetail::FieldViolation& first = detail.field_violations(0);
   if (MessageOf(status) != first.field() + ": " + first.description()) return status;
-  absl::Status told(
-      status.code(),
-      "Validation error: " + RestPath(names, first.field()) + " " + first.description());
+  absl::Status told(status.code(),
+                    "Validation error: " + name_of(first.field()) + " " + first.description());
   told.SetPayload(kErrorDetailUrl, *payload);
   return told;
+}
+
+absl::Status Renamed(const Names& names, const absl::Status& status) {
+  return Retold(status, [&names](const std::string& field) { return RestPath(names, field); });
+}
+
+std::string QueryName(const std::string& field) {
+  if (field == "page_token") return "marker";
+  if (field == "page_size") return "limit";
+  if (field == "after_position") return "after";
+  return field;
 }
 
 }  // namespace
@@ -122,6 +134,10 @@ absl::Status ResizeError(const absl::Status& status) {
 
 absl::Status ConfigurationError(const absl::Status& status) {
   return Renamed(ConfigurationNames(), status);
+}
+
+absl::Status QueryError(const absl::Status& status) {
+  return Retold(status, QueryName);
 }
 
 }  // namespace trove::gateway

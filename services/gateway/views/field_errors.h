@@ -26,4 +26,7 @@ absl::Status ResizeError(const absl::Status& status);
 /// The same of {"configuration": {…}}.
 absl::Status ConfigurationError(const absl::Status& status);
 
+/// The same of a list's query: `page_token` is marker, `after_position` is after.
+absl::Status QueryError(const absl::Status& status);
+
 }  // namespace trove::gateway

@@ -363,6 +363,10 @@ TEST_CASE("each document has its own names for the api's fields", "[unit][gatewa
         "Validation error: instance['datastore_version'] is none");
   CHECK(MessageOf(ChangeError(FieldError("configuration_id", "is none"))) ==
         "Validation error: instance['configuration'] is none");
+  CHECK(MessageOf(QueryError(FieldError("after_position", "is late"))) ==
+        "Validation error: after is late");
+  CHECK(MessageOf(QueryError(FieldError("page_token", "is bad"))) ==
+        "Validation error: marker is bad");
   CHECK(MessageOf(ConfigurationError(FieldError("values.port", "is reserved"))) ==
         "Validation error: configuration['values']['port'] is reserved");
   CHECK(MessageOf(ConfigurationError(FieldError("datastore_version", "is none"))) ==
