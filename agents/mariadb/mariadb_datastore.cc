@@ -308,6 +308,7 @@ agent::ServerHealth MariadbDatastore::Check(const Call& call) {
       parts_.server.Status(CallFor(kKeeperLimit, call.stop));
   if (process.ok() && !process->running) {
     health.state = parts_.state.wanted() ? agent::ServerState::kCrashed : agent::ServerState::kDown;
+    if (health.state == agent::ServerState::kDown) health.message.clear();  // as it should be
   } else {
     const bool answered = answered_run_ != 0 && (!process.ok() || process->starts == answered_run_);
     health.state = answered ? agent::ServerState::kBlocked : agent::ServerState::kStarting;

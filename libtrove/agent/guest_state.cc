@@ -3,6 +3,9 @@
 #include <charconv>
 #include <string>
 
+#include <absl/time/clock.h>
+#include <absl/time/time.h>
+
 #include "libtrove/base/files.h"
 #include "libtrove/base/status_macros.h"
 
@@ -31,7 +34,9 @@ absl::StatusOr<std::unique_ptr<GuestState>> GuestState::Open(fs::path guest_dir)
   std::unique_ptr<GuestState> state(new GuestState(std::move(guest_dir)));
   const fs::path& folder = state->guest_dir_;
   TROVE_ASSIGN_OR_RETURN(const std::int64_t before, ReadNumber(folder / "incarnation"));
-  state->incarnation_ = before + 1;
+  // A guest that is made anew forgets how often its agent was started, and still must not seem to
+  // be an older one: the first start of each life counts from the time.
+  state->incarnation_ = before == 0 ? absl::ToUnixMillis(absl::Now()) : before + 1;
   TROVE_RETURN_IF_ERROR(WriteNumber(folder / "incarnation", state->incarnation_));
   TROVE_ASSIGN_OR_RETURN(state->generation_, ReadNumber(folder / "generation"));
   state->prepared_ = fs::exists(folder / "prepared");

@@ -22,7 +22,7 @@ class GuestState {
   /// Reads what is there and counts this start of the agent. Errors: as files.h.
   static absl::StatusOr<std::unique_ptr<GuestState>> Open(std::filesystem::path guest_dir);
 
-  /// Which start of the agent this is, from 1.
+  /// Which start of the agent this is: more than any before, also in an earlier life of the guest.
   std::int64_t incarnation() const { return incarnation_; }
 
   /// The highest generation seen: who comes with a lower one has lost the guest.

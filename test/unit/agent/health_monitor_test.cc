@@ -71,7 +71,7 @@ TEST_CASE("a change of the server is told at once and not at the next interval",
   const mesh::v1::Heartbeat last = guest.monitor->last();
   CHECK(last.message() == "because");
   CHECK(last.guest_id() == guest.config.guest_id);
-  CHECK(last.incarnation() == 1);
+  CHECK(last.incarnation() == guest.state->incarnation());
   CHECK(last.sequence() > 1);
   CHECK(last.volume_size_bytes() == std::int64_t{2} << 30);
   CHECK(last.volume_used_bytes() > 0);
