@@ -37,6 +37,7 @@ constexpr char kDownHelp[] =
 
 struct UpFlags {
   MeshOptions mesh;
+  int hang_limit_s = 15;
   int rest_port = -1;
   int grpc_port = -1;
   bool detach = false;
@@ -75,6 +76,7 @@ int Up(const UpFlags& flags, Terminal& terminal, const std::function<void()>& re
 int RunUp(UpFlags flags) {
   if (flags.rest_port >= 0) flags.mesh.ports.rest = flags.rest_port;
   if (flags.grpc_port >= 0) flags.mesh.ports.grpc = flags.grpc_port;
+  flags.mesh.hang_limit = absl::Seconds(flags.hang_limit_s);
   if (!flags.detach) {
     Terminal terminal(STDOUT_FILENO, STDERR_FILENO);
     return Up(flags, terminal, [] {});
@@ -153,6 +155,12 @@ void AddLaunchCommands(CLI::App& app, int* exit_code) {
                  "service.key=value: a setting of a service, as its --help names it; `common` "
                  "stands for all services; may be repeated")
       ->take_all();
+  up->add_option("--hang-limit",
+                 up_flags->hang_limit_s,
+                 "seconds after which a process that lives and does not answer is killed and "
+                 "started again; 0: never")
+      ->check(CLI::Range(0, 86'400))
+      ->capture_default_str();
   up->add_flag("--detach",
                up_flags->detach,
                "return when everything is ready, with an exit code other than 0 when it is not");

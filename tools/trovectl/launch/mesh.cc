@@ -167,10 +167,7 @@ ChildSpec ServiceSpec(const Prepared& prepared, const std::string& service, int 
   spec.name = service;
   spec.program.argv = {
       prepared.programs.folder / ("trove-" + service), "--config", prepared.layout.Settings()};
-  spec.probe = [layout = prepared.layout, mesh_id = prepared.secrets.mesh_id, service, port](
-                   const Call& call) {
-    return ProbeMeshService(call, layout, mesh_id, service, port);
-  };
+  spec.probe = MeshServiceProbe(prepared.layout, prepared.secrets.mesh_id, service, port);
   return spec;
 }
 
@@ -297,7 +294,10 @@ absl::Status RunMesh(const MeshOptions& asked,
   if (!prepared.ok()) return prepared.status();
   steps.Done("data directory", layout.data_dir.string());
 
-  Supervisor supervisor(terminal, Supervisor::Options());
+  Supervisor::Options supervision;
+  supervision.hang_limit = options.hang_limit;
+  Supervisor supervisor(terminal, supervision);
+  supervisor.TendLog(layout.Log("launcher"));
   absl::Status status = StartAll(*prepared, options, supervisor, steps);
   if (status.ok()) {
     status = while_up(

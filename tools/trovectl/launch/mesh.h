@@ -23,7 +23,8 @@ struct MeshOptions {
   std::string address = "127.0.0.1";
   std::string rest_cert;  ///< PEM files; both or none
   std::string rest_key;
-  std::vector<std::string> overrides;  ///< service.key=value
+  std::vector<std::string> overrides;             ///< service.key=value
+  absl::Duration hang_limit = absl::Seconds(15);  ///< as Supervisor::Options::hang_limit
 };
 
 /// A mesh that serves.

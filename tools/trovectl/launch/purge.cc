@@ -1,7 +1,9 @@
 #include "tools/trovectl/launch/purge.h"
 
-#include <set>
+#include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <absl/time/clock.h>
@@ -22,6 +24,7 @@ namespace trove::trovectl {
 namespace {
 
 constexpr absl::Duration kCallLimit = absl::Seconds(15);
+constexpr absl::Duration kStallLimit = absl::Seconds(30);  // nothing goes, and all say why
 constexpr absl::Duration kBetweenLooks = absl::Milliseconds(200);
 
 class Api {
@@ -32,17 +35,19 @@ class Api {
     return Api(rpc::PublicChannel(client.grpc_endpoint, authority), Secret(client.token));
   }
 
-  // One that is gone is deleted.
-  absl::Status Delete(const InstanceId& id) const {
+  // Returns the operation. One that is gone is deleted, by none.
+  absl::StatusOr<OperationId> Delete(const InstanceId& id) const {
     v1::DeleteInstanceRequest request;
     request.set_id(id.value());
-    const absl::Status status = rpc::CallUnary(*stub_,
-                                               &v1::InstanceService::Stub::DeleteInstance,
-                                               CallFor(kCallLimit),
-                                               request,
-                                               {.bearer_token = token_, .wait_for_server = true})
-                                    .status();
-    return absl::IsNotFound(status) ? absl::OkStatus() : status;
+    const absl::StatusOr<v1::Instance> instance =
+        rpc::CallUnary(*stub_,
+                       &v1::InstanceService::Stub::DeleteInstance,
+                       CallFor(kCallLimit),
+                       request,
+                       {.bearer_token = token_, .wait_for_server = true});
+    if (absl::IsNotFound(instance.status())) return OperationId();
+    if (!instance.ok()) return Annotate(instance.status(), "delete instance " + id.value());
+    return OperationId(instance->operation_id());
   }
 
  private:
@@ -52,6 +57,28 @@ class Api {
   std::unique_ptr<v1::InstanceService::Stub> stub_;
   Secret token_;
 };
+
+// What keeps a delete from going on; empty: nothing is known of.
+std::string ObstacleOf(Store& store, const OperationId& id) {
+  if (id.empty()) return "";
+  const absl::StatusOr<Operation> operation =
+      store.GetOperation(CallFor(kCallLimit), std::nullopt, id);
+  if (!operation.ok()) return "";
+  const auto at = static_cast<std::size_t>(operation->current_step);
+  return at < operation->steps.size() ? operation->steps[at].last_error : "";
+}
+
+// A line for each instance that is left and what is in its way; empty when of some that is not
+// known: it may be going on.
+std::string Obstacles(Store& store, const std::map<InstanceId, OperationId>& left) {
+  std::string text;
+  for (const auto& [instance, operation] : left) {
+    const std::string obstacle = ObstacleOf(store, operation);
+    if (obstacle.empty()) return "";
+    text += "\n  " + instance.value() + ": " + obstacle;
+  }
+  return text;
+}
 
 }  // namespace
 
@@ -63,7 +90,9 @@ absl::Status PurgeInstances(const Layout& layout,
                          OpenSqliteStore({.path = layout.StoreFile()}));
   TROVE_ASSIGN_OR_RETURN(const Api api, Api::Connect(layout));
   const absl::Time deadline = absl::Now() + limit;
-  std::set<InstanceId> asked;
+  std::map<InstanceId, OperationId> asked;
+  std::map<InstanceId, OperationId> left;
+  absl::Time progress_at = absl::Now();
   while (true) {
     TROVE_ASSIGN_OR_RETURN(const std::vector<Guest> guests,
                            store->ListGuests(CallFor(kCallLimit), ""));
@@ -71,17 +100,30 @@ absl::Status PurgeInstances(const Layout& layout,
     TROVE_ASSIGN_OR_RETURN(const EngineCounts counts,
                            store->CountEngine(CallFor(kCallLimit), WorkerId("trovectl")));
     if (guests.empty() && counts.open_operations == 0) break;
-    std::string left;
+    std::map<InstanceId, OperationId> still;
     for (const Guest& guest : guests) {
-      left += " " + guest.instance_id.value();
-      if (asked.contains(guest.instance_id)) continue;
-      TROVE_RETURN_IF_ERROR(
-          Annotate(api.Delete(guest.instance_id), "delete instance " + guest.instance_id.value()));
-      asked.insert(guest.instance_id);
-      terminal.Line("deleting instance " + guest.instance_id.value());
+      if (!asked.contains(guest.instance_id)) {
+        TROVE_ASSIGN_OR_RETURN(asked[guest.instance_id], api.Delete(guest.instance_id));
+        terminal.Line("deleting instance " + guest.instance_id.value());
+      }
+      still[guest.instance_id] = asked[guest.instance_id];
     }
-    if (absl::Now() >= deadline)
-      return absl::DeadlineExceededError("these instances are not gone yet:" + left);
+    if (still != left) progress_at = absl::Now();
+    left = std::move(still);
+    if (absl::Now() - progress_at >= kStallLimit) {
+      if (const std::string obstacles = Obstacles(*store, left); !obstacles.empty()) {
+        return absl::FailedPreconditionError(
+            "these instances cannot be deleted; their deletes are tried again whenever the mesh is "
+            "up:" +
+            obstacles + "\n`trovectl down` without --instances stops the mesh");
+      }
+    }
+    if (absl::Now() >= deadline) {
+      std::string ids;
+      for (const auto& [instance, operation] : left)
+        ids += " " + instance.value();
+      return absl::DeadlineExceededError("these instances are not gone yet:" + ids);
+    }
     if (!tend(kBetweenLooks)) return absl::CancelledError("stopped while deleting instances");
   }
   terminal.Line("deleted  " + std::to_string(asked.size()) +

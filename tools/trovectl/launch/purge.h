@@ -12,6 +12,7 @@ namespace trove::trovectl {
 
 /// Deletes every instance of every project of a mesh that serves, with its data, and waits until
 /// nothing of them is left. `tend` waits as long as it is told; false: stop waiting. Errors:
+/// kFailedPrecondition: for half a minute none went, and what is in the way of each;
 /// kDeadlineExceeded names the instances that are left after `limit`; kCancelled; what the api says
 /// to a delete.
 absl::Status PurgeInstances(const Layout& layout,

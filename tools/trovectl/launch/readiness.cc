@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include <openssl/ssl.h>
 
@@ -78,21 +79,34 @@ absl::Status ProbeNats(const Call& call, int port, const std::string& server_nam
   return absl::UnavailableError("port " + std::to_string(port) + " is another program's");
 }
 
-absl::Status ProbeMeshService(const Call& call,
-                              const Layout& layout,
-                              const std::string& mesh_id,
-                              const std::string& service,
-                              int port) {
+MeshServiceProbe::MeshServiceProbe(Layout layout,
+                                   std::string mesh_id,
+                                   std::string service,
+                                   int port)
+    : layout_(std::move(layout)),
+      mesh_id_(std::move(mesh_id)),
+      service_(std::move(service)),
+      port_(port) {}
+
+absl::Status MeshServiceProbe::Connect(const Call& call) {
   // Quicker than gRPC in finding that nobody listens yet.
-  TROVE_RETURN_IF_ERROR(Connect(call, "127.0.0.1", port).status());
-  const std::filesystem::path folder = layout.Service("trovectl");
+  TROVE_RETURN_IF_ERROR(trovectl::Connect(call, "127.0.0.1", port_).status());
+  const std::filesystem::path folder = layout_.Service("trovectl");
   TROVE_ASSIGN_OR_RETURN(const auto tls,
                          rpc::TlsSource::Open({.certificate = folder / "mesh.crt",
                                                .key = folder / "mesh.key",
                                                .authority = folder / "mesh-ca.pem"}));
   const identity::PeerIdentity expected{
-      .kind = identity::PeerKind::kService, .mesh_id = mesh_id, .name = service};
-  return rpc::CheckHealth(rpc::MeshChannel(HostPort("127.0.0.1", port), expected, *tls), call);
+      .kind = identity::PeerKind::kService, .mesh_id = mesh_id_, .name = service_};
+  channel_ = rpc::MeshChannel(HostPort("127.0.0.1", port_), expected, *tls);
+  return absl::OkStatus();
+}
+
+absl::Status MeshServiceProbe::operator()(const Call& call) {
+  if (!channel_) TROVE_RETURN_IF_ERROR(Connect(call));
+  absl::Status status = rpc::CheckHealth(channel_, call);
+  if (!status.ok()) channel_.reset();
+  return status;
 }
 
 absl::Status ProbeRest(const Call& call, const std::string& address, int port, bool tls) {

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include <absl/status/status.h>
+#include <grpcpp/channel.h>
 
 #include "libtrove/base/call.h"
 #include "tools/trovectl/launch/layout.h"
@@ -16,12 +18,22 @@ namespace trove::trovectl {
 absl::Status ProbeNats(const Call& call, int port, const std::string& server_name);
 
 /// The health service of `service` behind its mesh listener at loopback `port`, asked as trovectl
-/// with the mesh's own certificates.
-absl::Status ProbeMeshService(const Call& call,
-                              const Layout& layout,
-                              const std::string& mesh_id,
-                              const std::string& service,
-                              int port);
+/// with the mesh's own certificates. Keeps a connection that works, for the next time.
+class MeshServiceProbe {
+ public:
+  MeshServiceProbe(Layout layout, std::string mesh_id, std::string service, int port);
+
+  absl::Status operator()(const Call& call);
+
+ private:
+  absl::Status Connect(const Call& call);
+
+  Layout layout_;
+  std::string mesh_id_;
+  std::string service_;
+  int port_;
+  std::shared_ptr<grpc::Channel> channel_;  // null: not connected
+};
 
 /// GET /healthcheck at the gateway. With `tls` the certificate is not looked at: the process at
 /// that port is our own.

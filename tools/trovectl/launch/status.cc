@@ -34,7 +34,7 @@ absl::Status Probe(const Layout& layout,
   const int port = name == "api"         ? ports.api
                    : name == "conductor" ? ports.conductor
                                          : ports.taskmanager;
-  return ProbeMeshService(call, layout, mesh_id, name, port);
+  return MeshServiceProbe(layout, mesh_id, name, port)(call);
 }
 
 }  // namespace

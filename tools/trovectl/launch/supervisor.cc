@@ -18,7 +18,6 @@
 namespace trove::trovectl {
 namespace {
 
-constexpr absl::Duration kProbeLimit = absl::Milliseconds(1000);
 constexpr absl::Duration kBetweenProbes = absl::Milliseconds(10);
 constexpr absl::Duration kWhileReviving = absl::Milliseconds(50);
 constexpr int kLogLines = 12;
@@ -36,6 +35,7 @@ std::uintmax_t SizeOf(const std::filesystem::path& file) {
 // What was written to the log since `from`, its last lines.
 std::string LogTail(const std::filesystem::path& file, std::uintmax_t from) {
   const absl::StatusOr<std::string> log = ReadFile(file, std::size_t{1} << 30);
+  if (log.ok() && log->size() < from) from = 0;  // it was rotated meanwhile
   if (!log.ok() || log->size() <= from) return "it wrote nothing to " + file.string();
   std::string text = log->substr(from);
   std::size_t at = text.size() - (text.back() == '\n' ? 1 : 0);
@@ -64,6 +64,8 @@ absl::Status Supervisor::Launch(Child& child) {
   child.ready = false;
   child.started_at = absl::Now();
   child.start_again_at = absl::InfiniteFuture();
+  child.silent_since = absl::InfiniteFuture();
+  child.answered_at = absl::InfinitePast();
   // One that died at once leaves no mark and is reaped soon.
   if (const auto mark = MarkProcess(child.pid); mark.ok())
     TROVE_RETURN_IF_ERROR(WriteFileAtomically(child.spec.pid_file, MarkText(*mark), 0600));
@@ -93,7 +95,7 @@ absl::Status Supervisor::Start(ChildSpec spec) {
   TROVE_RETURN_IF_ERROR(Launch(child));
   const absl::Time deadline = child.started_at + options_.start_limit;
   while (true) {
-    const absl::Status probed = child.spec.probe(CallFor(kProbeLimit));
+    const absl::Status probed = child.spec.probe(CallFor(options_.probe_limit));
     if (probed.ok()) break;
     std::string how;
     if (Reap(child, &how)) {
@@ -109,44 +111,95 @@ absl::Status Supervisor::Start(ChildSpec spec) {
     HearSignals(kBetweenProbes);
   }
   child.ready = true;
+  child.answered_at = absl::Now();
+  child.probe_at = child.answered_at + options_.probe_every;
   return absl::OkStatus();
+}
+
+void Supervisor::StartAgainLater(Child& child, const std::string& why) {
+  const absl::Duration wait = BackoffDelay(options_.restart, child.attempts++);
+  child.start_again_at = absl::Now() + wait;
+  terminal_.Line(child.spec.name + " " + why + "; it is started again in " + Milliseconds(wait));
 }
 
 // One step towards a process that serves again.
 void Supervisor::Revive(Child& child) {
   if (child.pid == 0 && absl::Now() >= child.start_again_at) {
-    if (const absl::Status launched = Launch(child); !launched.ok()) {
-      const absl::Duration wait = BackoffDelay(options_.restart, child.attempts++);
-      child.start_again_at = absl::Now() + wait;
-      terminal_.Line(child.spec.name + " cannot be started: " + MessageOf(launched));
-    }
+    if (const absl::Status launched = Launch(child); !launched.ok())
+      StartAgainLater(child, "cannot be started: " + MessageOf(launched));
   }
   if (child.pid == 0 || child.ready) return;
-  if (!child.spec.probe(CallFor(kProbeLimit)).ok()) return;
+  if (!child.spec.probe(CallFor(options_.probe_limit)).ok()) {
+    if (absl::Now() - child.started_at >= options_.start_limit)
+      KillHung(child, absl::Now() - child.started_at);
+    return;
+  }
   child.ready = true;
+  child.answered_at = absl::Now();
+  child.probe_at = child.answered_at + options_.probe_every;
   terminal_.Line(child.spec.name + " serves again after " +
                  Milliseconds(absl::Now() - child.started_at));
+}
+
+// It may be stopped by a signal, wait for ever, or turn in circles: there is no asking it.
+void Supervisor::KillHung(Child& child, absl::Duration silence) {
+  terminal_.Line(child.spec.name + " (pid " + std::to_string(child.pid) +
+                 ") has not answered for " + Milliseconds(silence) + " and is killed");
+  ::kill(child.pid, SIGKILL);
+  child.probe_at = absl::Now() + options_.probe_again;  // it is reaped sooner
+}
+
+// Asks one that serves whether it still does.
+void Supervisor::Check(Child& child) {
+  if (!child.ready || absl::Now() < child.probe_at) return;
+  const absl::Status answer = child.spec.probe(CallFor(options_.probe_limit));
+  const absl::Time now = absl::Now();
+  child.probe_at = now + (answer.ok() ? options_.probe_every : options_.probe_again);
+  if (answer.ok()) {
+    child.answered_at = now;
+    child.silent_since = absl::InfiniteFuture();
+    return;
+  }
+  // From the first probe that failed: if it was the launcher that stood still, nobody was silent.
+  child.silent_since = std::min(child.silent_since, now);
+  if (options_.hang_limit > absl::ZeroDuration() && now - child.silent_since >= options_.hang_limit)
+    KillHung(child, now - child.silent_since);
+}
+
+void Supervisor::LookAtLogs() {
+  if (absl::Now() < look_at_logs_at_) return;
+  look_at_logs_at_ = absl::Now() + options_.look_at_logs_every;
+  std::vector<std::filesystem::path> files = logs_;
+  for (const Child& child : children_)
+    files.push_back(child.spec.program.output);
+  for (const std::filesystem::path& file : files) {
+    const absl::Status rotated = RotateLog(file, options_.logs);
+    if (!rotated.ok()) terminal_.Line("a log stays long: " + MessageOf(rotated));
+  }
+}
+
+absl::Time Supervisor::NextChore() const {
+  absl::Time next = look_at_logs_at_;
+  for (const Child& child : children_)
+    next = std::min(next, child.ready ? child.probe_at : absl::Now() + kWhileReviving);
+  return next;
 }
 
 bool Supervisor::Tend(absl::Duration limit) {
   const absl::Time until = absl::Now() + limit;
   while (signals_ == 0) {
-    bool all_ready = true;
     for (Child& child : children_) {
-      const bool settled = child.ready && absl::Now() - child.started_at >= options_.settled;
+      const bool settled = child.ready && child.answered_at - child.started_at >= options_.settled;
       if (std::string how; Reap(child, &how)) {
         if (settled) child.attempts = 0;
-        const absl::Duration wait = BackoffDelay(options_.restart, child.attempts++);
-        child.start_again_at = absl::Now() + wait;
-        terminal_.Line(child.spec.name + " " + how + "; it is started again in " +
-                       Milliseconds(wait));
+        StartAgainLater(child, how);
       }
       if (!child.ready) Revive(child);
-      all_ready = all_ready && child.ready;
+      Check(child);
     }
-    const absl::Duration left = until - absl::Now();
-    if (left <= absl::ZeroDuration()) return signals_ == 0;
-    HearSignals(all_ready ? left : std::min(left, kWhileReviving));
+    LookAtLogs();
+    if (absl::Now() >= until) return signals_ == 0;
+    HearSignals(std::min(until, NextChore()) - absl::Now());
   }
   return false;
 }
@@ -156,6 +209,7 @@ void Supervisor::Stop(Child& child) {
   if (child.pid == 0 || Reap(child, &how)) return;
   const absl::Time begun = absl::Now();
   ::kill(child.pid, SIGTERM);
+  ::kill(child.pid, SIGCONT);  // one that is stopped hears it only then
   const int signals_before = signals_;
   while (!Reap(child, &how)) {
     HearSignals(absl::Milliseconds(50));
