@@ -69,13 +69,14 @@ class Mesh:
         self.folder.chmod(0o711)  # a guest has a user of its own, who must reach its folder
         self.data = self.folder / "data"
         self.client = {}
+        self.programs = BIN
         self._channel = None
 
-    def up(self, *settings):
+    def up(self, *settings, environment=None):
         """Starts it; a setting is e.g. "taskmanager.reconcile_interval_ms=1000"."""
         options = [word for setting in settings for word in ("--set", setting)]
-        done = run(BIN / "trovectl", "up", "--data-dir", self.data, "--rest-port", 0, "--grpc-port", 0,
-                   "--detach", *options, within=120)
+        done = run(self.programs / "trovectl", "up", "--data-dir", self.data, "--rest-port", 0,
+                   "--grpc-port", 0, "--detach", *options, within=120, environment=environment or {})
         if done.returncode != 0:
             raise AssertionError(f"up failed: {done.stdout}{done.stderr}\n{self.logs()}")
         self.client = dict(line[len("export "):].split("=", 1)
@@ -85,7 +86,7 @@ class Mesh:
 
     def down(self, *options):
         self.disconnect()
-        done = run(BIN / "trovectl", "down", "--data-dir", self.data, *options, within=180)
+        done = run(self.programs / "trovectl", "down", "--data-dir", self.data, *options, within=180)
         if done.returncode != 0:
             raise AssertionError(f"down failed: {done.stdout}{done.stderr}\n{self.logs()}")
 

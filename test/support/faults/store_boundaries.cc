@@ -44,6 +44,18 @@ std::string_view ChangedTable(std::string_view sql) {
   return first < 40 ? found : std::string_view();
 }
 
+// Runs `run`, which runs `sql`; a commit of something that matters is two boundaries.
+template <typename F>
+int AroundCommit(std::string_view sql, F run) {
+  if (sql.starts_with("BEGIN")) changed.clear();
+  if (!sql.starts_with("COMMIT")) return run();
+  const std::string what = std::exchange(changed, {});
+  if (!what.empty()) trove::faults::Reach("before commit of " + what);
+  const int code = run();
+  if (!what.empty()) trove::faults::Reach("after commit of " + what);
+  return code;
+}
+
 }  // namespace
 
 extern "C" {
@@ -53,11 +65,12 @@ int __real_sqlite3_exec(
     sqlite3* db, const char* sql, int (*row)(void*, int, char**, char**), void* self, char** error);
 
 int __wrap_sqlite3_step(sqlite3_stmt* statement) {
-  const int code = __real_sqlite3_step(statement);
+  const char* const text = sqlite3_sql(statement);
+  const std::string_view sql = text == nullptr ? "" : text;
+  const int code = AroundCommit(sql, [&] { return __real_sqlite3_step(statement); });
   if (changed.empty() && (code == SQLITE_DONE || code == SQLITE_ROW) &&
-      sqlite3_stmt_readonly(statement) == 0 && sqlite3_changes(sqlite3_db_handle(statement)) > 0) {
-    if (const char* sql = sqlite3_sql(statement)) changed = ChangedTable(sql);
-  }
+      sqlite3_stmt_readonly(statement) == 0 && sqlite3_changes(sqlite3_db_handle(statement)) > 0)
+    changed = ChangedTable(sql);
   return code;
 }
 
@@ -66,15 +79,7 @@ int __wrap_sqlite3_exec(sqlite3* db,
                         int (*row)(void*, int, char**, char**),
                         void* self,
                         char** error) {
-  if (std::string_view(sql) != "COMMIT") {
-    if (std::string_view(sql).starts_with("BEGIN")) changed.clear();
-    return __real_sqlite3_exec(db, sql, row, self, error);
-  }
-  const std::string what = std::exchange(changed, {});
-  if (!what.empty()) trove::faults::Reach("before commit of " + what);
-  const int code = __real_sqlite3_exec(db, sql, row, self, error);
-  if (!what.empty()) trove::faults::Reach("after commit of " + what);
-  return code;
+  return AroundCommit(sql, [&] { return __real_sqlite3_exec(db, sql, row, self, error); });
 }
 
 }  // extern "C"
