@@ -194,19 +194,14 @@ absl::StatusOr<bool> MariadbDatastore::Reconfigure(const Call& call,
   return restart;
 }
 
-absl::Status MariadbDatastore::CheckUpgrade(const Call& call,
-                                            const agent::ServerSettings& settings) const {
-  for (const char* program : {"mariadbd", "mariadb-upgrade"})
-    TROVE_RETURN_IF_ERROR(FindEngineProgram(settings.engine, program).status());
-  const std::optional<agent::ServerSettings> before = parts_.state.settings();
-  if (before) return CheckVersions(before->version_number, settings.version_number);
+// The data know best: they may have been put back to what they were before an upgrade that failed.
+absl::StatusOr<std::string> MariadbDatastore::VersionBefore(const Call& call) const {
+  if (std::string version = DataVersion(server_.data_dir()); !version.empty()) return version;
+  if (const auto settings = parts_.state.settings()) return settings->version_number;
   // A guest of an earlier release: its server knows.
-  TROVE_ASSIGN_OR_RETURN(const keeper::ProcessStatus process, parts_.server.Status(call));
-  if (!process.running) return absl::OkStatus();
   TROVE_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
                          server_.Connect(call, kMostEnds));
-  TROVE_ASSIGN_OR_RETURN(const std::string version, VersionOf(*connection));
-  return CheckVersions(version, settings.version_number);
+  return VersionOf(*connection);
 }
 
 // A new version does not take over what an old one has left in the middle of its work.
@@ -228,14 +223,19 @@ absl::Status MariadbDatastore::Upgrade(const Call& call,
                                        const agent::PointOfNoReturn& committed,
                                        const agent::Progress& say) {
   TROVE_ASSIGN_OR_RETURN(const ServerConfig config, server_.ConfigOf(settings));
-  TROVE_RETURN_IF_ERROR(CheckUpgrade(call, settings));
+  for (const char* program : {"mariadbd", "mariadb-upgrade"})
+    TROVE_RETURN_IF_ERROR(FindEngineProgram(settings.engine, program).status());
+  TROVE_ASSIGN_OR_RETURN(const std::string before, VersionBefore(call));
+  TROVE_RETURN_IF_ERROR(CheckVersions(before, settings.version_number));
   say("stopping the old version");
-  // An upgrade that was cut off after it was committed has no old version to go back to.
-  if (parts_.state.settings() == settings) {
+  // An upgrade that was cut off after it was committed has no old version to start once more, and
+  // one that is taken back must not start the new one.
+  const bool is_newer = agent::CompareVersions(settings.version_number, before) > 0;
+  if (is_newer && parts_.state.settings() != settings) {
+    TROVE_RETURN_IF_ERROR(StopInOrder(call));
+  } else {
     ForgetAnswers();
     TROVE_RETURN_IF_ERROR(server_.Stop(call));
-  } else {
-    TROVE_RETURN_IF_ERROR(StopInOrder(call));
   }
   TROVE_RETURN_IF_ERROR(committed());
   say("starting the new version");

@@ -55,7 +55,7 @@ class MariadbDatastore final : public agent::Datastore {
                                    const ServerConfig& config,
                                    agent::Restarting restarting,
                                    const agent::Progress& say);
-  absl::Status CheckUpgrade(const Call& call, const agent::ServerSettings& settings) const;
+  absl::StatusOr<std::string> VersionBefore(const Call& call) const;
   absl::Status StopInOrder(const Call& call);
 
   const agent::DatastoreParts parts_;

@@ -57,6 +57,18 @@ absl::Status CheckVersions(std::string_view from, std::string_view to) {
   return absl::OkStatus();
 }
 
+std::string DataVersion(const fs::path& data_dir) {
+  // Versions from 11 on write the first and may leave the second.
+  for (const char* name : {"mariadb_upgrade_info", "mysql_upgrade_info"}) {
+    absl::StatusOr<std::string> version = ReadFile(data_dir / name);
+    if (!version.ok()) continue;
+    while (!version->empty() && static_cast<unsigned char>(version->back()) <= ' ')
+      version->pop_back();
+    if (!version->empty()) return *std::move(version);
+  }
+  return "";
+}
+
 absl::Status UpgradeTables(const Call& call, const TablesUpgrade& upgrade) {
   TROVE_ASSIGN_OR_RETURN(const fs::path program,
                          FindEngineProgram(upgrade.engine, "mariadb-upgrade"));

@@ -15,6 +15,9 @@ namespace trove::mariadb {
 /// whole major one. Errors: kInvalidArgument.
 absl::Status CheckVersions(std::string_view from, std::string_view to);
 
+/// Which version the data are of, as they say themselves: `10.11.6-MariaDB`. Empty: they do not.
+std::string DataVersion(const std::filesystem::path& data_dir);
+
 /// How to reach a server whose tables are to be upgraded.
 struct TablesUpgrade {
   std::string engine;  ///< folder of the programs; empty: the system's

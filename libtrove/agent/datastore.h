@@ -104,8 +104,9 @@ class Datastore {
 
   /// Stops the server, starts it from the engine in `settings`, brings its own tables to the new
   /// version, and returns when it answers. `committed` is told after the old engine has stopped and
-  /// before the new one starts. Errors: kInvalidArgument: an engine that is not there, an older
-  /// version, or one too far away; nothing has been touched then.
+  /// before the new one starts. Errors: kInvalidArgument: an engine that is not there, a version
+  /// older than the data, or one too far away; nothing has been touched then. So what was upgraded
+  /// goes back in the same way once its data have been put back.
   virtual absl::Status Upgrade(const Call& call,
                                const ServerSettings& settings,
                                const PointOfNoReturn& committed,

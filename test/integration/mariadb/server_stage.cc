@@ -286,6 +286,10 @@ std::string ServerStage::AskAsAnn(const std::string& sql, const std::string& pas
   return Run(mysql.get(), sql);
 }
 
+void ServerStage::StopServer(int signal) const {
+  Must(server_->Stop(Soon(), signal, absl::Seconds(10)));
+}
+
 keeper::ProcessStatus ServerStage::Process() const {
   return Must(server_->Status(Soon()));
 }

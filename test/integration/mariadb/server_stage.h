@@ -70,6 +70,8 @@ class ServerStage {
                     const std::string& sql) const;
 
   keeper::ProcessStatus Process() const;
+  /// By the keeper, whose server does not come back.
+  void StopServer(int signal) const;
   std::filesystem::path guest_dir() const { return config_.guest_dir; }
   std::string Logs() const;
 

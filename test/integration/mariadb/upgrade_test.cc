@@ -104,6 +104,37 @@ TEST_CASE("a broken engine fails, is not tried again and again, and the old one 
   CHECK(HasRow(stage));
 }
 
+TEST_CASE("an upgrade is taken back with the data of before, and the new engine is not started",
+          "[integration][mariadb]") {
+  ServerStage stage;
+  stage.Prepare();
+  WriteRow(stage);
+  const std::filesystem::path starts = stage.guest_dir() / "new-starts";
+  const ServerSettings settings = NewVersion(stage, "echo x >> " + starts.string());
+  REQUIRE(stage.datastore().Stop(Soon(), [](std::string_view) {}).ok());
+  const std::filesystem::path data = stage.guest_dir().parent_path() / "volume/data";
+  const std::filesystem::path kept = stage.guest_dir().parent_path() / "volume/kept";
+  std::filesystem::copy(data, kept, std::filesystem::copy_options::recursive);
+  REQUIRE(stage.Upgrade(settings).ok());
+  REQUIRE(stage.AskAsAnn("DROP TABLE t").empty());
+  // However it ended.
+  if (GENERATE(true, false)) {
+    REQUIRE(stage.datastore().Stop(Soon(), [](std::string_view) {}).ok());
+  } else {
+    stage.StopServer(SIGKILL);
+  }
+  std::filesystem::remove_all(data);
+  std::filesystem::rename(kept, data);
+  std::filesystem::remove(starts);
+  stage.Reopen();
+  const absl::Status back = stage.Upgrade(stage.settings());
+  INFO(back << stage.Logs());
+  REQUIRE(back.ok());
+  CHECK(HasRow(stage));
+  CHECK_FALSE(std::filesystem::exists(starts));
+  CHECK(stage.state().settings() == stage.settings());
+}
+
 TEST_CASE("an engine of another version than it should be is told", "[integration][mariadb]") {
   ServerStage stage;
   stage.Prepare();

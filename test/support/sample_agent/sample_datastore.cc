@@ -261,10 +261,10 @@ absl::Status SampleDatastore::Upgrade(const Call& call,
                                       const agent::PointOfNoReturn& committed,
                                       const agent::Progress& say) {
   const Config config = ConfigOf(settings);
-  if (const std::optional<agent::ServerSettings> before = parts_.state.settings();
-      before && agent::CompareVersions(settings.version_number, before->version_number) < 0) {
-    return absl::InvalidArgumentError("version " + settings.version_number + " is older than " +
-                                      before->version_number);
+  const std::string before = ReadFile(data_dir_ / "version").value_or("");
+  if (agent::CompareVersions(settings.version_number, before) < 0) {
+    return absl::InvalidArgumentError("version " + settings.version_number +
+                                      " is older than the data, which are of " + before);
   }
   if (::access(ProgramOf(config).c_str(), X_OK) != 0)
     return absl::InvalidArgumentError("there is no " + ProgramOf(config).string());
