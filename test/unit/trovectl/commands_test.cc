@@ -56,7 +56,7 @@ TEST_CASE("progress says the step, the attempt, what is waited for and the last 
   v1::Operation operation = Restart();
   CHECK(ProgressText(operation) == "1/2 restart: restarts the server");
   operation.set_state(v1::Operation::STATE_WAITING);
-  operation.set_reason("the guest agent");
+  operation.set_reason("waits for the guest agent");
   operation.mutable_steps(0)->set_attempts(3);
   operation.mutable_steps(0)->set_last_error("no answer");
   CHECK(ProgressText(operation) ==
@@ -120,6 +120,8 @@ TEST_CASE("a plan shows steps, downtime, quotas and notes", "[unit][trovectl]") 
   CHECK(rows[0] == std::vector<std::string>{"stop", "0.4 s", "yes", "yes", "stops the server"});
   CHECK(rows[1][1] == "-");
   CHECK(rows[1][3] == "no");
+  plan.set_kind("instance.delete");  // which nobody can cancel
+  CHECK(PlanRows(plan)[0][3] == "no");
   CHECK(PlanRemarks(plan) == std::vector<std::string>{"Downtime: not known yet"});
 
   plan.mutable_expected_downtime()->set_seconds(65);

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "libtrove/client/client.h"
+#include "libtrove/model/workflow_outline.h"
 #include "tools/trovectl/commands/words.h"
 
 namespace trove::trovectl {
@@ -41,7 +42,7 @@ std::string ProgressText(const v1::Operation& operation) {
   } else {
     text += operation.kind();
   }
-  if (!operation.reason().empty()) text += "; waits for " + operation.reason();
+  if (!operation.reason().empty()) text += "; " + operation.reason();
   if (at < operation.steps_size() && !operation.steps(at).last_error().empty())
     text += "; last error: " + operation.steps(at).last_error();
   return text;
@@ -113,7 +114,8 @@ std::vector<std::string> PlanHeadings() {
 
 std::vector<std::vector<std::string>> PlanRows(const v1::OperationPlan& plan) {
   std::vector<std::vector<std::string>> rows;
-  bool undone = true;
+  const WorkflowOutline* outline = FindOutline(plan.kind());
+  bool undone = outline == nullptr || outline->cancellable;
   for (const v1::OperationPlan::Step& step : plan.steps()) {
     if (step.point_of_no_return()) undone = false;
     rows.push_back({step.name(),

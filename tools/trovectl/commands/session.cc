@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "libtrove/base/log.h"
 #include "libtrove/base/status_macros.h"
 #include "tools/trovectl/commands/commands.h"
 #include "tools/trovectl/commands/exit_code.h"
@@ -12,6 +13,7 @@ namespace {
 
 absl::Status Run(const std::function<absl::Status(client::Client&, const Session&)>& body,
                  const Session& session) {
+  StartLogging("trovectl", LogLevel::kError);  // what goes wrong is told in words, at the end
   TROVE_ASSIGN_OR_RETURN(const client::ClientOptions options, client::OptionsFromEnvironment());
   client::Client client(options);
   return body(client, session);
