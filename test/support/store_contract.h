@@ -12,6 +12,15 @@ void CheckStoreForTenants(const MakeStore& make);
 void CheckStoreAccepts(const MakeStore& make);
 /// Operations, workers and signals.
 void CheckStoreForEngine(const MakeStore& make);
+/// Cancelling and retrying operations, and what repeated requests are told.
+void CheckStoreControl(const MakeStore& make);
+/// Turns among projects and on hosts.
+void CheckStoreTurns(const MakeStore& make);
+/// Configuration groups, and locks on more than an instance.
+void CheckStoreConfigurations(const MakeStore& make);
+/// Lists of operations, the audit record, what is forgotten, events read by filters, and what steps
+/// change.
+void CheckStoreRecords(const MakeStore& make);
 /// Guests, heartbeats, job reports and shards.
 void CheckStoreForConductor(const MakeStore& make);
 /// Events and leases.

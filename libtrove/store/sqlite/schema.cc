@@ -332,7 +332,7 @@ absl::StatusOr<int> SchemaOf(Connection& db) {
 
 }  // namespace
 
-absl::Status ApplyMigrations(Connection& db, absl::Time now) {
+absl::Status ApplyMigrations(Connection& db, absl::Time now, int schema) {
   TROVE_ASSIGN_OR_RETURN(const int version, SchemaOf(db));
   if (version > kStoreSchema) {
     return absl::FailedPreconditionError("the store has schema " + std::to_string(version) +
@@ -344,7 +344,7 @@ absl::Status ApplyMigrations(Connection& db, absl::Time now) {
         "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL) "
         "STRICT"));
   }
-  for (int next = version; next < kStoreSchema; ++next) {
+  for (int next = version; next < schema; ++next) {
     TROVE_RETURN_IF_ERROR(kMigrations[static_cast<std::size_t>(next)](db));
     TROVE_RETURN_IF_ERROR(
         Run(db, "INSERT INTO schema_version (version, applied_at) VALUES (?, ?)", next + 1, now));

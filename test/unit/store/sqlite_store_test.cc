@@ -55,6 +55,23 @@ TEST_CASE("SqliteStore in memory serves the engine as the Store contract says", 
   CheckStoreForEngine(InMemory);
 }
 
+TEST_CASE("SqliteStore in memory cancels and retries as the Store contract says", "[unit][store]") {
+  CheckStoreControl(InMemory);
+}
+
+TEST_CASE("SqliteStore in memory gives turns as the Store contract says", "[unit][store]") {
+  CheckStoreTurns(InMemory);
+}
+
+TEST_CASE("SqliteStore in memory keeps groups and locks as the Store contract says",
+          "[unit][store]") {
+  CheckStoreConfigurations(InMemory);
+}
+
+TEST_CASE("SqliteStore in memory keeps records as the Store contract says", "[unit][store]") {
+  CheckStoreRecords(InMemory);
+}
+
 TEST_CASE("SqliteStore in memory serves conductors as the Store contract says", "[unit][store]") {
   CheckStoreForConductor(InMemory);
 }
