@@ -1,5 +1,8 @@
 #include "test/integration/taskmanager/small_mesh.h"
 
+#include <cstdio>
+#include <map>
+#include <sstream>
 #include <utility>
 
 #include "trove/mesh/v1/operation_input.pb.h"
@@ -34,6 +37,12 @@ SmallMesh::SmallMesh(const Buses& buses, SimulatedGuests::Options guest_options)
       store_(OpenSeededStore(folder_ / "trove.db", clock_)),
       master_key_(identity::MasterKey::Generate()),
       signer_(MakeSigner()) {
+  Catalogue catalogue;
+  auto datastores = store_->ListDatastores(AnyCall());
+  TROVE_CHECK(datastores.ok() && datastores->size() == 1);
+  datastores->front().versions.push_back(NewerVersion());
+  catalogue.datastores = *std::move(datastores);
+  TROVE_CHECK(store_->ImportCatalogue(AnyCall(), catalogue).ok());
   auto verifier = identity::JobVerifier::FromPems({signer_.public_key_pem()});
   TROVE_CHECK(verifier.ok());
   guest_options.verifier = *std::move(verifier);
@@ -46,6 +55,9 @@ SmallMesh::SmallMesh(const Buses& buses, SimulatedGuests::Options guest_options)
     request.nkey_public = enrolment.nkey_public;
     request.sealing_public_key = enrolment.sealing_public_key;
     return store_->EnrolGuest(call, request).status();
+  };
+  guest_options.on_upgrade = [this](const GuestId& guest) {
+    provisioner.WriteTo(guest);
   };
   guests = std::make_unique<SimulatedGuests>(*buses_.guests, std::move(guest_options));
   TROVE_CHECK(guests->Listen(AnyCall()).ok());
@@ -74,6 +86,7 @@ SmallMesh::~SmallMesh() {
 
 TaskManager& SmallMesh::StartTaskManager() {
   stores_.push_back(OpenSeededStore(folder_ / "trove.db", clock_));
+  if (wrap_store) stores_.back() = wrap_store(std::move(stores_.back()));
   auto started = TaskManager::Start(AnyCall(),
                                     *stores_.back(),
                                     *buses_.task_manager,
@@ -109,16 +122,91 @@ void SmallMesh::Create(const NewInstance& instance) {
   const auto accepted = store_->CreateInstance(
       AnyCall(), SeededRequester(instance.instance.project_id.value()), instance);
   TROVE_CHECK(accepted.ok());
+  Wake(accepted->operation_id);
+}
+
+void SmallMesh::Wake(const OperationId& operation) {
   mesh::v1::TaskWake wake;
-  wake.set_operation_id(accepted->operation_id.value());
+  wake.set_operation_id(operation.value());
   buses_.conductor->Publish(AnyCall(), TaskWakeSubject(), wake.SerializeAsString())
       .IgnoreError();  // a hint
+}
+
+OperationId SmallMesh::Begin(const NewAction& action) {
+  const auto accepted = store_->BeginAction(AnyCall(), SeededRequester("p1"), action);
+  if (!accepted.ok()) std::fprintf(stderr, "%s\n", accepted.status().ToString().c_str());
+  TROVE_CHECK(accepted.ok());
+  Wake(accepted->operation_id);
+  return accepted->operation_id;
+}
+
+absl::Status SmallMesh::Cancel(const OperationId& operation) {
+  const absl::Status accepted =
+      store_->CancelOperation(AnyCall(), SeededRequester("p1"), operation).status();
+  Wake(operation);
+  return accepted;
+}
+
+absl::Status SmallMesh::Retry(const OperationId& operation) {
+  const absl::Status accepted =
+      store_->RetryOperation(AnyCall(), SeededRequester("p1"), operation).status();
+  Wake(operation);
+  return accepted;
+}
+
+DatastoreVersion SmallMesh::NewerVersion() {
+  DatastoreVersion version = SeededVersion();
+  version.id = VersionId("0d6a3c1e-5b7e-5a51-9a53-6d1c0f4b8a11");
+  version.name = "11.4";
+  version.number = "11.4.2";
+  version.engine = "/opt/mariadb-11.4";
+  return version;
+}
+
+std::string SmallMesh::Picture(const NewInstance& instance) {
+  std::ostringstream picture;
+  const auto view = View(instance.instance.id);
+  if (!view.ok()) {
+    picture << "no instance\n";
+  } else {
+    const Instance& shown = view->instance;
+    picture << "instance " << ShownStatusName(ShownStatusOf(shown, false)) << " task "
+            << static_cast<int>(shown.task) << " service " << static_cast<int>(shown.service)
+            << " flavor " << shown.flavor_id.value() << " size " << shown.volume_size_gib
+            << " version " << shown.version_id.value() << " group "
+            << (shown.configuration_id ? shown.configuration_id->value() : "none") << "\n";
+  }
+  const auto quotas = store_->GetQuotas(AnyCall(), instance.instance.project_id);
+  TROVE_CHECK(quotas.ok());
+  for (const Quota& quota : *quotas)
+    picture << QuotaResourceName(quota.resource) << " " << quota.in_use << "+" << quota.reserved
+            << "\n";
+  const bool made = provisioner.guests().contains(instance.guest_id);
+  const bool running = provisioner.running().contains(instance.guest_id);
+  picture << "guest " << made << running;
+  if (const auto limits = provisioner.limits(instance.guest_id))
+    picture << " limits " << limits->ram_mib << "/" << limits->vcpus;
+  picture << " volume " << provisioner.volume_size_gib(instance.volume_id) << " content "
+          << provisioner.content(instance.volume_id) << " snapshots "
+          << provisioner.snapshots().size() << " ports";
+  for (const auto& [port, guest] : provisioner.ports())
+    if (guest == instance.guest_id) picture << " " << port;
+  const mesh::v1::ServerSettings settings = guests->settings(instance.guest_id);
+  picture << "\nserver " << mesh::v1::ServerStatus_Name(guests->status(instance.guest_id))
+          << " memory " << settings.memory_mib() << " engine " << settings.engine() << " number "
+          << settings.version_number() << " size " << settings.volume_size_gib();
+  const std::map<std::string, std::string> parameters(settings.parameters().begin(),
+                                                      settings.parameters().end());
+  for (const auto& [name, value] : parameters)
+    picture << " " << name << "=" << value;
+  return picture.str() + "\n";
 }
 
 OperationId SmallMesh::Act(const InstanceId& instance, const std::string& kind, TaskStatus task) {
   const auto accepted =
       store_->BeginAction(AnyCall(), SeededRequester("p1"), NewSeededAction(instance, kind, task));
   TROVE_CHECK(accepted.ok());
+  Wake(accepted->operation_id);
   return accepted->operation_id;
 }
 
@@ -128,6 +216,7 @@ OperationId SmallMesh::Delete(const InstanceId& instance) {
                           SeededRequester("p1"),
                           NewSeededAction(instance, "instance.delete", TaskStatus::kDeleting));
   TROVE_CHECK(accepted.ok());
+  Wake(accepted->operation_id);
   return accepted->operation_id;
 }
 

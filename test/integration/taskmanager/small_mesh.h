@@ -46,7 +46,11 @@ class SmallMesh {
   NewInstance NewCreate(const std::string& project = "p1");
   void Create(const NewInstance& instance);
   OperationId Act(const InstanceId& instance, const std::string& kind, TaskStatus task);
+  /// What `action` asks for, in project p1.
+  OperationId Begin(const NewAction& action);
   OperationId Delete(const InstanceId& instance);
+  absl::Status Cancel(const OperationId& operation);
+  absl::Status Retry(const OperationId& operation);
 
   Operation Get(const OperationId& operation);
   absl::StatusOr<InstanceView> View(const InstanceId& instance);
@@ -55,13 +59,24 @@ class SmallMesh {
   bool Ends(const OperationId& operation);
   bool BecomesActive(const NewInstance& instance);
 
+  /// A second version of the datastore, to upgrade to.
+  static DatastoreVersion NewerVersion();
+  /// Everything that an operation may leave changed: what the store says of the instance and of its
+  /// project's quotas, what its host has, how its server was told to be. For comparison.
+  std::string Picture(const NewInstance& instance);
+
   TaskManager::Options options;  ///< of task managers that are started from now on
+  /// May put something in front of the store of each of them. Null: nothing.
+  std::function<std::unique_ptr<Store>(std::unique_ptr<Store>)> wrap_store;
   NoopProvisioner provisioner;
   std::unique_ptr<SimulatedGuests> guests;
 
   Store& store() { return *store_; }
 
  private:
+  // Says that an operation is due, as the api does.
+  void Wake(const OperationId& operation);
+
   const SystemClock clock_;
   TemporaryDirectory folder_;
   const Buses buses_;
