@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -184,8 +185,25 @@ class Provisioner {
   /// or Ensure of it is refused whatever its generation.
   virtual absl::Status Remove(const Call& call, const GuestRef& guest) = 0;
 
+  /// Starts the guest's agent anew, by force when it does not end in order; its server runs on.
+  /// Errors: kNotFound: there is no such guest here; kUnavailable: its keeper does not run.
+  virtual absl::Status ReplaceAgent(const Call& call, const GuestRef& guest) = 0;
+
   /// Every guest of this mesh on this host, remains of half-made ones included, tombstones not.
   virtual absl::StatusOr<std::vector<ObservedGuest>> List(const Call& call) = 0;
+
+  /// Every volume of this mesh on this host, half-made ones not.
+  virtual absl::StatusOr<std::vector<VolumeId>> ListVolumes(const Call& call) = 0;
+
+  /// Removes what a crash left of guests for which `is_buried` is true: their claims, as long as no
+  /// volume may be theirs; and what was on its way out. A volume is never touched. Returns what it
+  /// removed, in words. Errors: also those of `is_buried`.
+  virtual absl::StatusOr<std::vector<std::string>> Sweep(
+      const Call& call, const std::function<absl::StatusOr<bool>(const GuestId&)>& is_buried) = 0;
+
+  /// From now on `heard` is told, within about a second and on another thread, of each guest whose
+  /// processes have ended, on purpose or not; null: nobody is. Who was replaced may hear once more.
+  virtual void OnGuestEnded(std::function<void(const GuestId&)> heard) = 0;
 };
 
 }  // namespace trove::taskmanager

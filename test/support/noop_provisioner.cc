@@ -10,6 +10,8 @@
 namespace trove::taskmanager {
 namespace {
 
+constexpr absl::Duration kPiece = absl::Milliseconds(10);
+
 absl::Status Stale(const GuestRef& guest, const std::string& why) {
   return MakeError(Reason::kStaleOwner, "guest " + guest.guest_id.value() + ": " + why);
 }
@@ -26,21 +28,34 @@ void NoopProvisioner::FailNext(const std::string& method, int times, absl::Statu
   faults_[method] = {times, std::move(error)};
 }
 
-void NoopProvisioner::SetDelay(const std::string& method, absl::Duration delay) {
+void NoopProvisioner::SetDelay(const std::string& method, absl::Duration delay, int after) {
   const MutexLock lock(mutex_);
-  delays_[method] = delay;
+  delays_[method] = {delay, after};
 }
 
 void NoopProvisioner::KillProcesses(const GuestId& guest) {
   GuestWatcher* watcher = nullptr;
+  std::function<void(const GuestId&)> heard;
   {
     const MutexLock lock(mutex_);
     const auto known = guests_.find(guest);
     if (known == guests_.end() || known->second.presence != GuestPresence::kRunning) return;
     known->second.presence = GuestPresence::kGone;
     watcher = watcher_;
+    heard = heard_;
   }
   if (watcher != nullptr) watcher->OnStopped(guest);
+  if (heard) heard(guest);
+}
+
+void NoopProvisioner::LoseVolume(const VolumeId& volume) {
+  const MutexLock lock(mutex_);
+  volumes_.erase(volume);
+}
+
+void NoopProvisioner::AddVolume(const VolumeId& volume, const GuestId& guest) {
+  const MutexLock lock(mutex_);
+  volumes_[volume].guest = guest;
 }
 
 void NoopProvisioner::Reboot() {
@@ -85,9 +100,43 @@ std::set<GuestId> NoopProvisioner::guests() const {
 std::set<VolumeId> NoopProvisioner::volumes() const {
   const MutexLock lock(mutex_);
   std::set<VolumeId> ids;
-  for (const auto& [id, guest] : volumes_)
+  for (const auto& [id, stored] : volumes_)
     ids.insert(id);
   return ids;
+}
+
+std::set<std::string> NoopProvisioner::snapshots() const {
+  const MutexLock lock(mutex_);
+  std::set<std::string> names;
+  for (const auto& [id, stored] : volumes_)
+    for (const auto& [name, content] : stored.snapshots)
+      names.insert(id.value() + "/" + name);
+  return names;
+}
+
+int NoopProvisioner::volume_size_gib(const VolumeId& volume) const {
+  const MutexLock lock(mutex_);
+  const auto found = volumes_.find(volume);
+  return found == volumes_.end() ? 0 : found->second.size_gib;
+}
+
+std::optional<Flavor> NoopProvisioner::limits(const GuestId& guest) const {
+  const MutexLock lock(mutex_);
+  const auto known = guests_.find(guest);
+  if (known == guests_.end() || !known->second.made) return std::nullopt;
+  return known->second.spec.flavor;
+}
+
+int NoopProvisioner::content(const VolumeId& volume) const {
+  const MutexLock lock(mutex_);
+  const auto found = volumes_.find(volume);
+  return found == volumes_.end() ? 0 : found->second.content;
+}
+
+void NoopProvisioner::WriteTo(const GuestId& guest) {
+  const MutexLock lock(mutex_);
+  for (auto& [id, stored] : volumes_)
+    if (stored.guest == guest) stored.content = ++last_content_;
 }
 
 std::map<int, GuestId> NoopProvisioner::ports() const {
@@ -107,10 +156,19 @@ absl::Status NoopProvisioner::Enter(const Call& call, const std::string& method)
   {
     const MutexLock lock(mutex_);
     ++calls_[method];
-    if (const auto found = delays_.find(method); found != delays_.end()) delay = found->second;
+    if (const auto found = delays_.find(method);
+        found != delays_.end() && found->second.second-- <= 0)
+      delay = found->second.first;
   }
   if (delay > absl::ZeroDuration()) {
-    Pause(call.stop, std::min(delay, call.Remaining()));
+    const auto still_slow = [&] {
+      const MutexLock lock(mutex_);
+      return delays_[method].first > absl::ZeroDuration();
+    };
+    const absl::Time until = absl::Now() + std::min(delay, call.Remaining());
+    // In pieces, as the delay may be taken back meanwhile.
+    while (absl::Now() < until && !call.stop.stop_requested() && still_slow())
+      Pause(call.stop, std::min(kPiece, until - absl::Now()));
     TROVE_RETURN_IF_ERROR(call.Check());
   }
   const MutexLock lock(mutex_);
@@ -196,7 +254,9 @@ absl::Status NoopProvisioner::EnsureVolume(const Call& call, const VolumeSpec& s
   const MutexLock lock(mutex_);
   TROVE_RETURN_IF_ERROR(RefuseRemoved(spec.guest));
   TROVE_RETURN_IF_ERROR(Fence(spec.guest));
-  volumes_[spec.volume_id] = spec.guest.guest_id;
+  Stored& stored = volumes_[spec.volume_id];
+  stored.guest = spec.guest.guest_id;
+  stored.size_gib = std::max(stored.size_gib, spec.size_gib);
   return absl::OkStatus();
 }
 
@@ -273,6 +333,65 @@ absl::Status NoopProvisioner::Resize(const Call& call,
   return absl::OkStatus();
 }
 
+absl::Status NoopProvisioner::SnapshotVolume(const Call& call,
+                                             const GuestRef& guest,
+                                             const VolumeId& volume,
+                                             const std::string& name) {
+  TROVE_RETURN_IF_ERROR(Enter(call, "SnapshotVolume"));
+  const MutexLock lock(mutex_);
+  TROVE_RETURN_IF_ERROR(RefuseRemoved(guest));
+  TROVE_RETURN_IF_ERROR(Fence(guest));
+  const auto stored = volumes_.find(volume);
+  if (stored == volumes_.end()) return absl::FailedPreconditionError("the volume is missing");
+  stored->second.snapshots.try_emplace(name, stored->second.content);
+  return absl::OkStatus();
+}
+
+absl::Status NoopProvisioner::RevertVolume(const Call& call,
+                                           const GuestRef& guest,
+                                           const VolumeId& volume,
+                                           const std::string& name) {
+  TROVE_RETURN_IF_ERROR(Enter(call, "RevertVolume"));
+  const MutexLock lock(mutex_);
+  TROVE_RETURN_IF_ERROR(RefuseRemoved(guest));
+  TROVE_RETURN_IF_ERROR(Fence(guest));
+  const auto stored = volumes_.find(volume);
+  if (stored == volumes_.end()) return absl::FailedPreconditionError("the volume is missing");
+  const auto kept = stored->second.snapshots.find(name);
+  if (kept == stored->second.snapshots.end())
+    return absl::NotFoundError("there is no snapshot " + name);
+  stored->second.content = kept->second;
+  return absl::OkStatus();
+}
+
+absl::Status NoopProvisioner::RemoveSnapshot(const Call& call,
+                                             const GuestRef& guest,
+                                             const VolumeId& volume,
+                                             const std::string& name) {
+  TROVE_RETURN_IF_ERROR(Enter(call, "RemoveSnapshot"));
+  const MutexLock lock(mutex_);
+  TROVE_RETURN_IF_ERROR(Fence(guest));
+  if (const auto stored = volumes_.find(volume); stored != volumes_.end())
+    stored->second.snapshots.erase(name);
+  return absl::OkStatus();
+}
+
+absl::Status NoopProvisioner::Reset(const Call& call, const GuestRef& guest) {
+  TROVE_RETURN_IF_ERROR(Enter(call, "Reset"));
+  GuestWatcher* watcher = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    TROVE_RETURN_IF_ERROR(RefuseRemoved(guest));
+    TROVE_RETURN_IF_ERROR(Fence(guest));
+    Known& known = guests_[guest.guest_id];
+    known.made = false;
+    known.presence = GuestPresence::kGone;
+    watcher = watcher_;
+  }
+  if (watcher != nullptr) watcher->OnReset(guest.guest_id);
+  return absl::OkStatus();
+}
+
 absl::Status NoopProvisioner::Remove(const Call& call, const GuestRef& guest) {
   TROVE_RETURN_IF_ERROR(Enter(call, "Remove"));
   GuestWatcher* watcher = nullptr;
@@ -287,6 +406,42 @@ absl::Status NoopProvisioner::Remove(const Call& call, const GuestRef& guest) {
   }
   if (watcher != nullptr) watcher->OnRemoved(guest.guest_id);
   return absl::OkStatus();
+}
+
+absl::Status NoopProvisioner::ReplaceAgent(const Call& call, const GuestRef& guest) {
+  TROVE_RETURN_IF_ERROR(Enter(call, "ReplaceAgent"));
+  const MutexLock lock(mutex_);
+  TROVE_RETURN_IF_ERROR(Fence(guest));
+  const Known& known = guests_[guest.guest_id];
+  if (!known.made) return absl::NotFoundError("no such guest here");
+  if (known.presence == GuestPresence::kRunning) return absl::OkStatus();
+  return absl::UnavailableError("the guest does not run");
+}
+
+absl::StatusOr<std::vector<VolumeId>> NoopProvisioner::ListVolumes(const Call& call) {
+  TROVE_RETURN_IF_ERROR(Enter(call, "ListVolumes"));
+  const std::set<VolumeId> ids = volumes();
+  return std::vector<VolumeId>(ids.begin(), ids.end());
+}
+
+absl::StatusOr<std::vector<std::string>> NoopProvisioner::Sweep(
+    const Call& call, const std::function<absl::StatusOr<bool>(const GuestId&)>& is_buried) {
+  TROVE_RETURN_IF_ERROR(Enter(call, "Sweep"));
+  std::vector<std::string> swept;
+  for (const auto& [port, guest] : ports()) {
+    TROVE_ASSIGN_OR_RETURN(const bool buried, is_buried(guest));
+    if (!buried) continue;
+    const MutexLock lock(mutex_);
+    ports_.erase(port);
+    port_of_.erase(guest);
+    swept.push_back("port " + std::to_string(port));
+  }
+  return swept;
+}
+
+void NoopProvisioner::OnGuestEnded(std::function<void(const GuestId&)> heard) {
+  const MutexLock lock(mutex_);
+  heard_ = std::move(heard);
 }
 
 absl::StatusOr<std::vector<ObservedGuest>> NoopProvisioner::List(const Call& call) {

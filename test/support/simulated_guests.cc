@@ -54,13 +54,16 @@ absl::Status SimulatedGuests::Listen(const Call& call) {
                                         Subject::Received("trove.v1.guest.*.job"),
                                         options,
                                         [this](const BusMessage& message) { OnJob(message); }));
-  for (const char* pattern : {"trove.v1.guest.*.settled", "trove.v1.guest.*.cancel"}) {
-    TROVE_ASSIGN_OR_RETURN(
-        subscriptions_.emplace_back(),
-        bus_.Subscribe(call, Subject::Received(pattern), options, [this](BusMessage message) {
-          OnSettled(message);
-        }));
-  }
+  TROVE_ASSIGN_OR_RETURN(subscriptions_.emplace_back(),
+                         bus_.Subscribe(call,
+                                        Subject::Received("trove.v1.guest.*.settled"),
+                                        options,
+                                        [this](const BusMessage& message) { OnSettled(message); }));
+  TROVE_ASSIGN_OR_RETURN(subscriptions_.emplace_back(),
+                         bus_.Subscribe(call,
+                                        Subject::Received("trove.v1.guest.*.cancel"),
+                                        options,
+                                        [this](const BusMessage& message) { OnCancel(message); }));
   return absl::OkStatus();
 }
 
@@ -94,6 +97,16 @@ void SimulatedGuests::OnStopped(const GuestId& guest) {
   if (const auto found = guests_.find(guest); found != guests_.end()) found->second.running = false;
 }
 
+void SimulatedGuests::OnReset(const GuestId& guest) {
+  const MutexLock lock(mutex_);
+  if (const auto found = guests_.find(guest); found != guests_.end()) {
+    // Its generation is its host's to remember; what its jobs were stays for tests to see.
+    Guest fresh;
+    fresh.begun = std::move(found->second.begun);
+    found->second = std::move(fresh);
+  }
+}
+
 void SimulatedGuests::OnRemoved(const GuestId& guest) {
   const MutexLock lock(mutex_);
   guests_.erase(guest);
@@ -104,10 +117,25 @@ void SimulatedGuests::CrashAgent(const GuestId& guest) {
 }
 
 void SimulatedGuests::FailNextJobs(int times, std::string error, bool retryable) {
+  FailNext(mesh::v1::Job::KIND_NOT_SET, times, std::move(error), retryable);
+}
+
+void SimulatedGuests::FailNext(mesh::v1::Job::KindCase kind,
+                               int times,
+                               std::string error,
+                               bool retryable) {
   const MutexLock lock(mutex_);
-  fail_jobs_ = times;
-  fail_error_ = std::move(error);
-  fail_retryable_ = retryable;
+  failures_[kind] = {times, std::move(error), retryable};
+}
+
+void SimulatedGuests::SetJobTime(mesh::v1::Job::KindCase kind, absl::Duration time) {
+  const MutexLock lock(mutex_);
+  job_times_[kind] = time;
+}
+
+void SimulatedGuests::SetRestartRequired(bool required) {
+  const MutexLock lock(mutex_);
+  restart_required_ = required;
 }
 
 void SimulatedGuests::LoseReports(int count) {
@@ -119,6 +147,18 @@ std::vector<mesh::v1::Job> SimulatedGuests::jobs(const GuestId& guest) const {
   const MutexLock lock(mutex_);
   const auto found = guests_.find(guest);
   return found == guests_.end() ? std::vector<mesh::v1::Job>() : found->second.begun;
+}
+
+mesh::v1::ServerSettings SimulatedGuests::settings(const GuestId& guest) const {
+  const MutexLock lock(mutex_);
+  const auto found = guests_.find(guest);
+  return found == guests_.end() ? mesh::v1::ServerSettings() : found->second.settings;
+}
+
+mesh::v1::ServerStatus SimulatedGuests::status(const GuestId& guest) const {
+  const MutexLock lock(mutex_);
+  const auto found = guests_.find(guest);
+  return found == guests_.end() ? mesh::v1::SERVER_STATUS_UNSPECIFIED : found->second.status;
 }
 
 int SimulatedGuests::unsettled() const {
@@ -237,7 +277,7 @@ void SimulatedGuests::SendHeartbeat(const GuestId& id) {
     heartbeat.set_status(guest.status);
     heartbeat.set_agent_api(kAgentApi);
     if (guest.status == mesh::v1::SERVER_STATUS_HEALTHY)
-      heartbeat.set_running_version(options_.running_version);
+      heartbeat.set_running_version(guest.version);
   }
   const auto subject = HeartbeatSubject(id);
   if (subject.ok())
@@ -295,18 +335,112 @@ mesh::v1::JobAck SimulatedGuests::TakeJob(const GuestId& id,
   const auto [entry, fresh] = guest.journal.try_emplace(job.id());
   if (fresh) {
     entry->second.job = job;
-    guest.begun.push_back(job);
-    guest.status =
-        job.has_prepare() ? mesh::v1::SERVER_STATUS_BUILDING : mesh::v1::SERVER_STATUS_RESTARTING;
-    timers_.emplace(absl::Now() + options_.job_time,
-                    [this, id, job_id = job.id(), incarnation = guest.incarnation] {
-                      FinishJob(id, job_id, incarnation);
-                    });
-    changed_.NotifyAll();
+    Begin(guest, job);
   } else if (entry->second.finished) {
     executor_.Submit([this, id, job_id = job.id()] { Report(id, job_id); }).IgnoreError();
   }
   return {};
+}
+
+void SimulatedGuests::Begin(Guest& guest, const mesh::v1::Job& job) {
+  guest.begun.push_back(job);
+  switch (job.kind_case()) {
+    case mesh::v1::Job::kPrepare:
+      guest.status = mesh::v1::SERVER_STATUS_BUILDING;
+      break;
+    case mesh::v1::Job::kStop:
+    case mesh::v1::Job::kConfigure:
+      break;
+    default:
+      guest.status = mesh::v1::SERVER_STATUS_RESTARTING;
+  }
+  const auto time = job_times_.find(job.kind_case());
+  timers_.emplace(
+      absl::Now() + (time == job_times_.end() ? options_.job_time : time->second),
+      [this, id = GuestId(job.guest_id()), job_id = job.id(), incarnation = guest.incarnation] {
+        FinishJob(id, job_id, incarnation);
+      });
+  changed_.NotifyAll();
+}
+
+const SimulatedGuests::Failures* SimulatedGuests::NextFailure(mesh::v1::Job::KindCase kind) {
+  for (const auto each : {kind, mesh::v1::Job::KIND_NOT_SET}) {
+    Failures& failures = failures_[each];
+    if (failures.times <= 0) continue;
+    --failures.times;
+    return &failures;
+  }
+  return nullptr;
+}
+
+void SimulatedGuests::Do(Guest& guest, const mesh::v1::Job& job, mesh::v1::JobReport& report) {
+  const bool stopped = guest.status == mesh::v1::SERVER_STATUS_SHUTDOWN;
+  if (job.has_upgrade() && options_.on_upgrade &&
+      job.upgrade().settings().version_number() != guest.version)
+    options_.on_upgrade(GuestId(job.guest_id()));  // whatever comes of it
+  if (const Failures* failure = NextFailure(job.kind_case())) {
+    report.set_state(mesh::v1::JobReport::STATE_FAILED);
+    report.set_error(failure->error);
+    report.set_retryable(failure->retryable);
+    // With the old settings back in place it runs as before.
+    if (!job.has_configure()) guest.status = mesh::v1::SERVER_STATUS_CRASHED;
+    return;
+  }
+  report.set_state(mesh::v1::JobReport::STATE_SUCCEEDED);
+  guest.status = mesh::v1::SERVER_STATUS_HEALTHY;
+  if (guest.version.empty()) guest.version = options_.running_version;
+  switch (job.kind_case()) {
+    case mesh::v1::Job::kPrepare:
+      guest.settings = job.prepare().settings();
+      break;
+    case mesh::v1::Job::kAdopt:
+      guest.settings = job.adopt().settings();
+      break;
+    case mesh::v1::Job::kUpgrade:
+      guest.settings = job.upgrade().settings();
+      guest.version = guest.settings.version_number();
+      break;
+    case mesh::v1::Job::kConfigure:
+      guest.settings = job.configure().settings();
+      if (stopped) guest.status = mesh::v1::SERVER_STATUS_SHUTDOWN;
+      report.set_restart_required(restart_required_ && !stopped && !job.configure().may_restart());
+      break;
+    case mesh::v1::Job::kStop:
+      guest.status = mesh::v1::SERVER_STATUS_SHUTDOWN;
+      break;
+    default:
+      break;
+  }
+  if (guest.status == mesh::v1::SERVER_STATUS_HEALTHY) report.set_running_version(guest.version);
+}
+
+void SimulatedGuests::OnCancel(const BusMessage& message) {
+  const auto id = GuestOf(message.subject);
+  mesh::v1::JobRef ref;
+  if (!id.ok() || !ref.ParseFromString(message.payload)) return;
+  mesh::v1::JobAck ack;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = guests_.find(*id);
+    if (found == guests_.end() || !found->second.running || found->second.incarnation == 0) return;
+    Guest& guest = found->second;
+    const auto entry = guest.journal.find(ref.job_id());
+    if (ref.generation() < guest.generation) {
+      ack = Refusal("a higher generation has been seen", "STALE_GENERATION");
+    } else if (entry == guest.journal.end() || entry->second.finished) {
+      ack.set_reason("NOT_RUNNING");
+    } else {
+      entry->second.finished = true;
+      entry->second.report.set_job_id(ref.job_id());
+      entry->second.report.set_guest_id(id->value());
+      entry->second.report.set_state(mesh::v1::JobReport::STATE_CANCELLED);
+      guest.status = mesh::v1::SERVER_STATUS_CRASHED;  // in the middle of whatever it was
+      executor_.Submit([this, id = *id, job_id = ref.job_id()] { Report(id, job_id); })
+          .IgnoreError();  // only when this object is ending
+    }
+  }
+  if (message.can_reply())
+    message.reply(ack.SerializeAsString()).IgnoreError();  // they will repeat
 }
 
 void SimulatedGuests::OnSettled(const BusMessage& message) {
@@ -337,17 +471,7 @@ void SimulatedGuests::FinishJob(const GuestId& id,
     mesh::v1::JobReport& report = entry->second.report;
     report.set_job_id(job_id);
     report.set_guest_id(id.value());
-    if (fail_jobs_ > 0) {
-      --fail_jobs_;
-      report.set_state(mesh::v1::JobReport::STATE_FAILED);
-      report.set_error(fail_error_);
-      report.set_retryable(fail_retryable_);
-      guest.status = mesh::v1::SERVER_STATUS_CRASHED;
-    } else {
-      report.set_state(mesh::v1::JobReport::STATE_SUCCEEDED);
-      report.set_running_version(options_.running_version);
-      guest.status = mesh::v1::SERVER_STATUS_HEALTHY;
-    }
+    Do(guest, entry->second.job, report);
   }
   Report(id, job_id);
   SendHeartbeat(id);

@@ -48,6 +48,8 @@ class SimulatedGuests final : public taskmanager::GuestWatcher {
     EnrolFn enrol;                                   ///< null: guests are members already
     std::optional<identity::JobVerifier> verifier;   ///< absent: signatures are not checked
     std::string running_version = "10.11.6";
+    /// Called when the server of a guest writes to its volume in another way than before.
+    std::function<void(const GuestId&)> on_upgrade;
     int threads = 4;
   };
 
@@ -62,18 +64,28 @@ class SimulatedGuests final : public taskmanager::GuestWatcher {
   // As GuestWatcher: the processes of a guest begin and end.
   void OnStarted(const taskmanager::GuestSpec& spec) override;
   void OnStopped(const GuestId& guest) override;
+  void OnReset(const GuestId& guest) override;
   void OnRemoved(const GuestId& guest) override;
 
   /// The agent dies and comes back: a running job is reported as interrupted.
   void CrashAgent(const GuestId& guest);
   /// The next `times` jobs of any guest end like this.
   void FailNextJobs(int times, std::string error, bool retryable);
+  /// The next `times` jobs of this kind end like this.
+  void FailNext(mesh::v1::Job::KindCase kind, int times, std::string error, bool retryable);
+  /// Jobs of this kind take this long from now on.
+  void SetJobTime(mesh::v1::Job::KindCase kind, absl::Duration time);
+  /// Whether a ConfigureJob that may not restart the server reports that it must be restarted.
+  void SetRestartRequired(bool required);
   /// How many of the next final reports are never sent, as if lost with the connection; a job that
   /// arrives again is reported again.
   void LoseReports(int count);
 
   /// The jobs that a guest has begun, in order, without the repeated ones.
   std::vector<mesh::v1::Job> jobs(const GuestId& guest) const;
+  /// How the server of a guest was last told to be.
+  mesh::v1::ServerSettings settings(const GuestId& guest) const;
+  mesh::v1::ServerStatus status(const GuestId& guest) const;
   /// Jobs that are not settled.
   int unsettled() const;
   /// Jobs that were refused because of their signature, target or generation.
@@ -95,6 +107,8 @@ class SimulatedGuests final : public taskmanager::GuestWatcher {
     std::int64_t sequence = 0;
     std::int64_t generation = 0;
     mesh::v1::ServerStatus status = mesh::v1::SERVER_STATUS_NEW;
+    mesh::v1::ServerSettings settings;
+    std::string version;
     std::optional<identity::PrivateKey> sealing_key;
     std::map<std::string, JournalEntry> journal;
     std::vector<mesh::v1::Job> begun;
@@ -108,6 +122,11 @@ class SimulatedGuests final : public taskmanager::GuestWatcher {
   void OnJob(const BusMessage& message);
   mesh::v1::JobAck TakeJob(const GuestId& id, const mesh::v1::JobEnvelope& envelope);
   void OnSettled(const BusMessage& message);
+  void OnCancel(const BusMessage& message);
+  void Begin(Guest& guest, const mesh::v1::Job& job) TROVE_REQUIRES(mutex_);
+  // Changes the guest as the job does, and fills in the report.
+  void Do(Guest& guest, const mesh::v1::Job& job, mesh::v1::JobReport& report)
+      TROVE_REQUIRES(mutex_);
   void FinishJob(const GuestId& id, const std::string& job_id, std::int64_t incarnation);
   void Report(const GuestId& id, const std::string& job_id);
 
@@ -117,9 +136,17 @@ class SimulatedGuests final : public taskmanager::GuestWatcher {
   CondVar changed_;
   std::map<GuestId, Guest> guests_ TROVE_GUARDED_BY(mutex_);
   std::multimap<absl::Time, std::function<void()>> timers_ TROVE_GUARDED_BY(mutex_);
-  int fail_jobs_ TROVE_GUARDED_BY(mutex_) = 0;
-  std::string fail_error_ TROVE_GUARDED_BY(mutex_);
-  bool fail_retryable_ TROVE_GUARDED_BY(mutex_) = false;
+  struct Failures {
+    int times = 0;
+    std::string error;
+    bool retryable = false;
+  };
+  // What a job that ends now fails with; null: it does not.
+  const Failures* NextFailure(mesh::v1::Job::KindCase kind) TROVE_REQUIRES(mutex_);
+
+  std::map<mesh::v1::Job::KindCase, Failures> failures_ TROVE_GUARDED_BY(mutex_);  // NOT_SET: all
+  std::map<mesh::v1::Job::KindCase, absl::Duration> job_times_ TROVE_GUARDED_BY(mutex_);
+  bool restart_required_ TROVE_GUARDED_BY(mutex_) = false;
   int lose_reports_ TROVE_GUARDED_BY(mutex_) = 0;
   int refused_ TROVE_GUARDED_BY(mutex_) = 0;
   std::stop_source stop_;

@@ -1,29 +1,20 @@
 #include <string>
 #include <utility>
 
-#include "trove/mesh/v1/operation_input.pb.h"
-
 #include "libtrove/base/status.h"
 #include "libtrove/base/status_macros.h"
 #include "libtrove/identity/keys.h"
-#include "libtrove/identity/token.h"
-#include "services/taskmanager/enrolment.h"
 #include "services/taskmanager/guest_specs.h"
+#include "services/taskmanager/workflows/guest_steps.h"
+#include "services/taskmanager/workflows/insist.h"
 #include "services/taskmanager/workflows/local_target.h"
+#include "services/taskmanager/workflows/server_settings.h"
 #include "services/taskmanager/workflows/workflows.h"
 
 namespace trove::taskmanager {
 namespace {
 
-constexpr absl::Duration kTokenLife = absl::Minutes(15);
-
-// How often a guest that is not heard is made sure of again, while its step waits for it.
-constexpr absl::Duration kLookAgain = absl::Seconds(5);
-
 constexpr absl::Duration kPrepareTime = absl::Minutes(5);
-
-constexpr char kTokenFact[] = "token_good_until";
-constexpr char kGuestConnected[] = "guest.connected";
 
 // Twice is safe: a guest keeps the place it was given, and the same place is stored again.
 Outcome Place(const WorkflowParts& parts, StepContext& context) {
@@ -47,54 +38,13 @@ Outcome MakeVolume(const WorkflowParts& parts, StepContext& context) {
   return Done{Effects(SetVolumeState{VolumeState::kReady})};
 }
 
-// The token's hash must be in the store before a guest comes with the token. Not saved again while
-// it is good: that would open it to other keys than those that have just been tried with it.
-absl::Status SaveToken(StepContext& context, const Secret& token) {
-  absl::Time good_until;
-  if (absl::ParseTime(absl::RFC3339_full, context.Fact(kTokenFact), &good_until, nullptr) &&
-      context.now() < good_until - kTokenLife / 2)
-    return absl::OkStatus();
-  good_until = context.now() + kTokenLife;
-  context.SetFact(kTokenFact, absl::FormatTime(good_until, absl::UTCTimeZone()));
-  return context.Save(Effects(SetEnrolmentToken{identity::HashToken(token), good_until}));
-}
-
-// Starts the guest, with a token as long as it has not enrolled. Twice is safe: it is the same
-// token and a guest that runs is adopted.
-absl::Status EnsureGuest(const WorkflowParts& parts, StepContext& context) {
-  TROVE_ASSIGN_OR_RETURN(const OperationTarget target, LocalTarget(parts, context));
-  GuestSpec spec = GuestSpecOf(target, context.generation(), parts.mesh);
-  if (!target.guest.enrolled_at) {
-    spec.enrolment_token =
-        EnrolmentTokenOf(parts.master_key, context.operation().id, target.guest.id);
-    TROVE_RETURN_IF_ERROR(SaveToken(context, spec.enrolment_token));
-  }
-  return parts.provisioner.Ensure(context.call(), spec);
-}
-
+// Twice is safe: it is the same token and a guest that runs is adopted.
 Outcome StartGuest(const WorkflowParts& parts, StepContext& context) {
-  const absl::Status started = EnsureGuest(parts, context);
-  if (!started.ok()) return OutcomeOf(started);
-  return Done{};
-}
-
-// Twice is safe: it looks, and makes sure of the guest again in case its host lost it.
-Outcome AwaitGuest(const WorkflowParts& parts, StepContext& context) {
   const auto target = LocalTarget(parts, context);
   if (!target.ok()) return OutcomeOf(target.status());
-  if (target->guest.incarnation > 0 || context.FindSignal(kGuestConnected) != nullptr) {
-    context.Consume(kGuestConnected);
-    return Done{};
-  }
-  const std::string why = target->guest.enrolled_at
-                              ? "waits for the first heartbeat of the guest agent"
-                              : "waits for the guest agent to enrol";
-  // Not on the first look: the guest has just been started.
-  if (context.operation().waiting_since) {
-    const absl::Status still = EnsureGuest(parts, context);
-    if (!still.ok()) return WaitFor{why + ": " + MessageOf(still), kGuestConnected, kLookAgain, {}};
-  }
-  return WaitFor{why, kGuestConnected, kLookAgain, {}};
+  const absl::Status started = EnsureGuest(parts, context, *target);
+  if (!started.ok()) return OutcomeOf(started);
+  return Done{};
 }
 
 // The job of a create: what was asked for, with each password sealed anew, from the master key's
@@ -102,18 +52,14 @@ Outcome AwaitGuest(const WorkflowParts& parts, StepContext& context) {
 absl::StatusOr<mesh::v1::Job> PrepareJobOf(const identity::MasterKey& master_key,
                                            const Operation& operation,
                                            const OperationTarget& target) {
-  mesh::v1::OperationInput input;
-  if (!input.ParseFromString(operation.input))
-    return absl::InvalidArgumentError("the operation's input is unreadable");
+  TROVE_ASSIGN_OR_RETURN(const mesh::v1::OperationInput input, InputOf(operation));
   TROVE_ASSIGN_OR_RETURN(
       const identity::PublicKey guest_key,
       identity::PublicKey::FromRaw(identity::KeyKind::kX25519, target.guest.sealing_public_key));
   mesh::v1::Job job;
   mesh::v1::PrepareJob& prepare = *job.mutable_prepare();
-  prepare.set_memory_mib(target.flavor.ram_mib);
-  prepare.set_vcpus(target.flavor.vcpus);
-  prepare.set_address(target.endpoint.address);
-  prepare.set_port(target.endpoint.port);
+  *prepare.mutable_settings() = ServerSettingsOf(target);
+  *prepare.mutable_settings()->mutable_parameters() = input.create().parameters();
   for (const mesh::v1::RequestedDatabase& requested : input.create().databases()) {
     mesh::v1::GuestDatabase& database = *prepare.add_databases();
     database.set_name(requested.name());
@@ -138,22 +84,46 @@ absl::StatusOr<mesh::v1::Job> PrepareJobOf(const identity::MasterKey& master_key
 Outcome Prepare(const WorkflowParts& parts, StepContext& context) {
   const auto target = LocalTarget(parts, context);
   if (!target.ok()) return OutcomeOf(target.status());
-  auto driven = parts.jobs.Drive(context, target->guest.id, kPrepareTime, [&] {
+  auto driven = RunJob(parts, context, *target, kPrepareTime, [&] {
     return PrepareJobOf(parts.master_key, context.operation(), *target);
   });
-  if (const auto* report = std::get_if<mesh::v1::JobReport>(&driven)) {
-    // The passwords have reached the one who needs them: from here on nobody else has them.
-    return Done{Effects(EraseInput{},
-                        SetService{ServiceStatus::kHealthy},
-                        SetRunningVersion{report->running_version()})};
-  }
-  Outcome& outcome = std::get<Outcome>(driven);
-  auto* wait = std::get_if<WaitFor>(&outcome);
-  if (wait != nullptr && context.operation().waiting_since) {
-    const absl::Status still = EnsureGuest(parts, context);
-    if (!still.ok()) wait->why += ": " + MessageOf(still);
-  }
-  return std::move(outcome);
+  const auto* report = std::get_if<mesh::v1::JobReport>(&driven);
+  if (report == nullptr) return std::get<Outcome>(std::move(driven));
+  // The passwords have reached the one who needs them: from here on nobody else has them.
+  std::vector<Effect> effects = ServerAsReported(*report);
+  effects.emplace_back(EraseInput{});
+  return Done{std::move(effects)};
+}
+
+// The undo of each step takes everything away that may be there by then, and lays the guest's
+// tombstone first of all. Twice is safe: what is gone is gone.
+
+Outcome UndoGuest(const WorkflowParts& parts, StepContext& context) {
+  const auto target = LocalTarget(parts, context);
+  if (!target.ok()) return Insist(target.status());
+  return Insist(
+      parts.provisioner.Remove(context.call(), RefOf(target->guest, context.generation())));
+}
+
+Outcome UndoVolume(const WorkflowParts& parts, StepContext& context) {
+  const auto target = LocalTarget(parts, context);
+  if (!target.ok()) return Insist(target.status());
+  const GuestRef guest = RefOf(target->guest, context.generation());
+  absl::Status removed = parts.provisioner.Remove(context.call(), guest);
+  if (removed.ok())
+    removed = parts.provisioner.RemoveVolume(context.call(), guest, target->volume.id);
+  return Insist(removed, Effects(SetVolumeState{VolumeState::kRemoved}));
+}
+
+Outcome UndoPlace(const WorkflowParts& parts, StepContext& context) {
+  const auto target = LocalTarget(parts, context);
+  if (!target.ok()) return Insist(target.status());
+  const GuestRef guest = RefOf(target->guest, context.generation());
+  absl::Status released = parts.provisioner.Remove(context.call(), guest);
+  if (released.ok())
+    released =
+        parts.provisioner.Release(context.call(), guest, PlaceOf(target->guest, target->endpoint));
+  return Insist(released);
 }
 
 std::vector<Effect> ShowFailure(const Failure& failure) {
@@ -169,34 +139,44 @@ std::vector<Effect> ShowFailure(const Failure& failure) {
 }  // namespace
 
 Workflow CreateInstanceWorkflow(const WorkflowParts& parts) {
-  const auto with = [&parts](Outcome (*function)(const WorkflowParts&, StepContext&)) {
-    return [parts, function](StepContext& context) {
-      return function(parts, context);
-    };
-  };
   Workflow create;
   create.kind = "instance.create";
   create.deadline = parts.create_deadline;
-  create.help = "Delete the instance and create it again. Until then its files stay as they are.";
+  create.help =
+      "Retry the operation, or delete the instance and create it again. Until then its files stay "
+      "as they are.";
+  // What was made is kept for a look at it, and for a retry; a cancel leaves nothing.
+  create.undo_on_failure = false;
   create.on_failed = ShowFailure;
+  create.on_cancelled = [] {
+    return Effects(BuryInstance{});
+  };
   create.steps = {
-      {.name = "place", .run = with(Place), .limit = absl::Minutes(1)},
+      {.name = "place",
+       .run = With(parts, Place),
+       .undo = With(parts, UndoPlace),
+       .limit = absl::Minutes(1)},
       // A first template takes as long as the server's own installation.
       {.name = "volume",
-       .run = with(MakeVolume),
+       .run = With(parts, MakeVolume),
+       .undo = With(parts, UndoVolume),
        .limit = absl::Minutes(5),
        .run_limit = absl::Minutes(3),
-       .attempts = 5},
+       .attempts = 5,
+       .repeats_late = true},
       {.name = "guest",
-       .run = with(StartGuest),
+       .run = With(parts, StartGuest),
+       .undo = With(parts, UndoGuest),
        .limit = absl::Minutes(3),
-       .run_limit = absl::Minutes(1)},
-      {.name = "connect", .run = with(AwaitGuest), .limit = absl::Minutes(3)},
-      {.name = "prepare", .run = with(Prepare), .limit = absl::Minutes(9), .attempts = 3},
-      {.name = "finish",
-       .run = [](StepContext&) -> Outcome {
-         return Done{Effects(SetTask{TaskStatus::kNone})};
-       }},
+       .run_limit = absl::Minutes(1),
+       .repeats_late = true},
+      {.name = "connect",
+       .run = With(parts, AwaitGuest),
+       .limit = absl::Minutes(3),
+       .repeats_late = true},
+      {.name = "prepare", .run = With(parts, Prepare), .limit = absl::Minutes(9), .attempts = 3},
+      SayStep("finish",
+              [](StepContext&) -> Outcome { return Done{Effects(SetTask{TaskStatus::kNone})}; }),
   };
   return create;
 }

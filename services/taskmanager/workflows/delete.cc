@@ -2,6 +2,7 @@
 
 #include "libtrove/base/status.h"
 #include "services/taskmanager/guest_specs.h"
+#include "services/taskmanager/workflows/insist.h"
 #include "services/taskmanager/workflows/local_target.h"
 #include "services/taskmanager/workflows/workflows.h"
 
@@ -16,12 +17,6 @@ constexpr BackoffPolicy kBackoff = {absl::Milliseconds(200), absl::Minutes(1)};
 
 // How long a server may take to stop in order. It is about to be removed: after that, by force.
 constexpr absl::Duration kGrace = absl::Seconds(10);
-
-// No error is final in a delete: what only a person can mend may be mended tomorrow.
-Outcome Insist(const absl::Status& status, std::vector<Effect> effects = {}) {
-  if (status.ok()) return Done{std::move(effects)};
-  return RetryAfter{MessageOf(status), std::nullopt};
-}
 
 // Twice is safe: a guest that is not there is stopped. And whatever comes of it: the next step does
 // it by force.
@@ -42,7 +37,7 @@ Outcome RemoveGuest(const WorkflowParts& parts, StepContext& context) {
       parts.provisioner.Remove(context.call(), RefOf(target->guest, context.generation())));
 }
 
-// Twice is safe: what is gone is gone.
+// Its snapshots go with it. Twice is safe: what is gone is gone.
 Outcome RemoveVolume(const WorkflowParts& parts, StepContext& context) {
   const auto target = LocalTarget(parts, context);
   if (!target.ok()) return Insist(target.status());
@@ -73,6 +68,7 @@ Workflow DeleteInstanceWorkflow(const WorkflowParts& parts) {
     made.limit = kPatience;
     made.attempts = kAttempts;
     made.backoff = kBackoff;
+    made.repeats_late = true;  // whatever is gone stays gone
     return made;
   };
   Step bury;
@@ -83,10 +79,12 @@ Workflow DeleteInstanceWorkflow(const WorkflowParts& parts) {
   bury.limit = kPatience;
   bury.attempts = kAttempts;
   bury.backoff = kBackoff;
+  bury.only_effects = true;
 
   Workflow gone;
   gone.kind = "instance.delete";
   gone.deadline = kPatience;
+  gone.cancellable = false;
   gone.help = "Mend what the error names, then delete the instance again.";
   gone.steps = {step("stop", Stop),
                 step("guest", RemoveGuest),

@@ -3,9 +3,17 @@
 namespace trove::taskmanager {
 
 Workflows InstanceWorkflows(const WorkflowParts& parts) {
-  return Workflows({CreateInstanceWorkflow(parts),
+  return Workflows({AttachConfigurationWorkflow(parts),
+                    CreateInstanceWorkflow(parts),
+                    DeleteInstanceWorkflow(parts),
+                    DetachConfigurationWorkflow(parts),
+                    GrowVolumeWorkflow(parts),
+                    RebuildInstanceWorkflow(parts),
+                    ResizeInstanceWorkflow(parts),
                     RestartInstanceWorkflow(parts),
-                    DeleteInstanceWorkflow(parts)});
+                    StartInstanceWorkflow(parts),
+                    StopInstanceWorkflow(parts),
+                    UpgradeInstanceWorkflow(parts)});
 }
 
 }  // namespace trove::taskmanager

@@ -3,28 +3,11 @@
 #include "trove/mesh/v1/operation_input.pb.h"
 
 #include "libtrove/model/instance_state.h"
-#include "test/integration/taskmanager/small_mesh.h"
+#include "test/integration/taskmanager/memory_mesh.h"
 #include "test/support/eventually.h"
-#include "test/support/memory_bus.h"
 
 namespace trove::taskmanager {
 namespace {
-
-/// A mesh on the bus in memory, each side with its own connection.
-struct MemoryMesh {
-  explicit MemoryMesh(SimulatedGuests::Options options = {})
-      : mesh({&task_manager_bus, conductor_bus.get(), guests_bus.get()}, std::move(options)) {}
-
-  MemoryBus task_manager_bus;
-  std::unique_ptr<MemoryBus> conductor_bus = task_manager_bus.Peer();
-  std::unique_ptr<MemoryBus> guests_bus = task_manager_bus.Peer();
-  SmallMesh mesh;
-};
-
-bool NothingIsLeft(SmallMesh& mesh) {
-  return mesh.provisioner.guests().empty() && mesh.provisioner.volumes().empty() &&
-         mesh.provisioner.ports().empty();
-}
 
 TEST_CASE("an instance is created, restarted and deleted, and nothing is left",
           "[integration][taskmanager]") {
@@ -50,8 +33,8 @@ TEST_CASE("an instance is created, restarted and deleted, and nothing is left",
   REQUIRE(jobs.size() == 1);
   const mesh::v1::PrepareJob& prepare = jobs[0].prepare();
   CHECK(jobs[0].id() == made.operation.id.value() + "/prepare/1");
-  CHECK(prepare.port() == view->endpoint->port);
-  CHECK(prepare.memory_mib() == 512);
+  CHECK(prepare.settings().port() == view->endpoint->port);
+  CHECK(prepare.settings().memory_mib() == 512);
   REQUIRE(prepare.users_size() == 1);
   CHECK(prepare.users(0).host() == "%");
   const auto key = mesh.guests->SealingKey(made.guest_id);
