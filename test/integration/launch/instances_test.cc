@@ -1,4 +1,5 @@
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -6,10 +7,12 @@
 #include <set>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
 #include "libtrove/base/files.h"
+#include "libtrove/base/subprocess.h"
 #include "libtrove/base/unique_fd.h"
 #include "test/integration/launch/test_mesh_process.h"
 #include "test/support/eventually.h"
@@ -59,9 +62,21 @@ class TakenPort {
 };
 
 // Returns its id.
-std::string CreateInstance(const TestDirectory& mesh) {
-  const ProgramResult created = mesh.Ask(
-      {"instance", "create", "one", "--flavor", "1", "--size", "1", "--watch", "--timeout", "120"});
+std::string CreateInstance(const TestDirectory& mesh, const std::string& name = "one") {
+  const ProgramResult created = mesh.Ask({"instance",
+                                          "create",
+                                          name,
+                                          "--flavor",
+                                          "1",
+                                          "--size",
+                                          "1",
+                                          "--database",
+                                          "shop",
+                                          "--user",
+                                          "app:s3cret-enough",
+                                          "--wait",
+                                          "--timeout",
+                                          "120"});
   INFO(created.output);
   REQUIRE(created.exit_code == 0);
   // `id   <uuid>` is the first line of the table.
@@ -126,6 +141,123 @@ TEST_CASE("a database that ran on hears of the mesh's new ports", "[integration]
       mesh.Ask({"instance", "restart", id, "--watch", "--timeout", "60"});
   INFO(restarted.output);
   CHECK(restarted.exit_code == 0);
+}
+
+// What the tenant's user sees of its database.
+ProgramResult Query(const TestDirectory& mesh, const std::string& name, const std::string& sql) {
+  const ProgramResult shown = mesh.Ask({"instance", "show", name});
+  const std::size_t at = shown.output.find("127.0.0.1:");
+  if (at == std::string::npos) return {.exit_code = -1, .output = shown.output};
+  const absl::StatusOr<ProgramResult> result =
+      RunProgram(CallFor(absl::Seconds(20)),
+                 {.argv = {"/usr/bin/mariadb",
+                           "--no-defaults",
+                           "--protocol=tcp",
+                           "--host=127.0.0.1",
+                           "--port=" + shown.output.substr(at + 10, 5),
+                           "--ssl-ca=" + mesh.Client().ca,
+                           "--user=app",
+                           "--batch",
+                           "--skip-column-names",
+                           "-e",
+                           sql,
+                           "shop"},
+                  .environment = {"MYSQL_PWD=s3cret-enough"}});
+  if (!result.ok()) return {.exit_code = -1, .output = result.status().ToString()};
+  return *result;
+}
+
+void KillEverything(const TestDirectory& mesh) {
+  // The launcher first, or it would start again what dies.
+  ::kill(mesh.Launcher().pid, SIGKILL);
+  CHECK(Eventually(absl::Seconds(10), [&] {
+    const std::set<pid_t> left = ProcessesOf(mesh.layout.data_dir);
+    for (const pid_t pid : left)
+      ::kill(pid, SIGKILL);
+    return left.empty();
+  }));
+}
+
+TEST_CASE("after a reboot of the host all instances are back with their data, but for stopped ones",
+          "[integration][launch]") {
+  const TestDirectory mesh;
+  const std::string claims = mesh.layout.data_dir.parent_path() / "claims";
+  const std::vector<std::string> options = {"--set", "taskmanager.claims_dir=" + claims};
+  REQUIRE(mesh.Up(options).exit_code == 0);
+  for (const char* name : {"runs", "rests"}) {
+    CreateInstance(mesh, name);
+    const ProgramResult written =
+        Query(mesh, name, "CREATE TABLE t (x INT); INSERT INTO t VALUES (42)");
+    INFO(written.output);
+    REQUIRE(written.exit_code == 0);
+  }
+  const ProgramResult stopped = mesh.Ask({"instance", "stop", "rests", "--wait"});
+  INFO(stopped.output);
+  REQUIRE(stopped.exit_code == 0);
+
+  KillEverything(mesh);
+  std::error_code error;
+  if (::geteuid() == 0) fs::remove_all("/run/trove/" + ReadMeshId(mesh.layout).value(), error);
+  fs::remove_all(claims, error);
+  const ProgramResult up = mesh.Up(options);
+  INFO(up.output);
+  REQUIRE(up.exit_code == 0);
+
+  CHECK(Eventually(absl::Seconds(60),
+                   [&] { return Query(mesh, "runs", "SELECT x FROM t").output == "42\n"; }));
+  CHECK(Eventually(absl::Seconds(30), [&] {
+    return mesh.Ask({"instance", "show", "runs"}).output.find("HEALTHY") != std::string::npos;
+  }));
+  const std::string rests = mesh.Ask({"instance", "show", "rests"}).output;
+  CHECK(rests.find("SHUTDOWN") != std::string::npos);
+  CHECK(Query(mesh, "rests", "SELECT x FROM t").exit_code != 0);
+  const ProgramResult started = mesh.Ask({"instance", "start", "rests", "--wait"});
+  INFO(started.output);
+  REQUIRE(started.exit_code == 0);
+  CHECK(Query(mesh, "rests", "SELECT x FROM t").output == "42\n");
+}
+
+TEST_CASE("instances that nobody here answers for end down --instances with a reason",
+          "[integration][launch]") {
+  const TestDirectory mesh;
+  REQUIRE(mesh.Up().exit_code == 0);
+  const std::string id = CreateInstance(mesh);
+  REQUIRE(mesh.Down().exit_code == 0);
+  REQUIRE(mesh.Up({"--set", "taskmanager.host=elsewhere"}).exit_code == 0);
+  REQUIRE(mesh.Down().exit_code == 0);
+  const ProgramResult down = mesh.Down({"--instances"});  // a mesh that is as it was last time
+  INFO(down.output);
+  CHECK(down.exit_code != 0);
+  CHECK(down.output.find("cannot be deleted") != std::string::npos);
+  CHECK(down.output.find(id + ": the guest is on process:local") != std::string::npos);
+  CHECK(mesh.Launcher().pid == 0);
+  CHECK(mesh.Up().exit_code == 0);  // where it is answered for, the delete goes on
+}
+
+TEST_CASE("a version that an operator has installed can be asked for", "[integration][launch]") {
+  const TestDirectory mesh;
+  REQUIRE(mesh.Up().exit_code == 0);
+  REQUIRE(mesh.Down().exit_code == 0);
+  const fs::path file = mesh.layout.Datastores() / "mine.yaml";
+  REQUIRE(WriteFileAtomically(file, "datastore: nosuch\nversions: []\n", 0644).ok());
+  const ProgramResult refused = mesh.Up();
+  CHECK(refused.exit_code != 0);
+  CHECK(refused.output.find("mine.yaml: datastore is none that is known: nosuch") !=
+        std::string::npos);
+  REQUIRE(WriteFileAtomically(file,
+                              "datastore: mariadb\n"
+                              "versions: [{name: \"10.11-own\", number: \"10.11\"}]\n",
+                              0644)
+              .ok());
+  const ProgramResult up = mesh.Up();
+  INFO(up.output);
+  REQUIRE(up.exit_code == 0);
+  CHECK(mesh.Ask({"datastore", "list"}).output.find("10.11-own") != std::string::npos);
+  CreateInstance(mesh);
+  const ProgramResult upgraded =
+      mesh.Ask({"instance", "upgrade", "one", "--version", "10.11-own", "--wait"});
+  INFO(upgraded.output);
+  CHECK(upgraded.exit_code == 0);
 }
 
 }  // namespace

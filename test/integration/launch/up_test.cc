@@ -101,6 +101,63 @@ TEST_CASE("what dies by kill -9 is started again and serves", "[integration][lau
   CHECK(Contains(log, "gateway serves again"));
 }
 
+TEST_CASE("what stands still is killed, started again and serves", "[integration][launch]") {
+  const TestDirectory mesh;
+  REQUIRE(mesh.Up({"--hang-limit", "3"}).exit_code == 0);
+  for (const char* program : {"api", "gateway", "taskmanager"}) {
+    CAPTURE(program);
+    const ProcessMark before = mesh.Process(program);
+    REQUIRE(before.pid > 0);
+    REQUIRE(::kill(before.pid, SIGSTOP) == 0);
+    CHECK(Eventually(absl::Seconds(40), [&] {
+      const ProcessMark now = mesh.Process(program);
+      return now.pid != 0 && now.pid != before.pid && mesh.Serves();
+    }));
+    CHECK_FALSE(IsAlive(before));
+  }
+  const std::string log = ReadFile(mesh.layout.Log("launcher")).value_or("");
+  CHECK(Contains(log, "has not answered for"));
+}
+
+TEST_CASE("a watch goes on where it was when the service is killed", "[integration][launch]") {
+  const TestDirectory mesh;
+  REQUIRE(mesh.Up().exit_code == 0);
+  const ClientEnvironment client = mesh.Client();
+  const std::filesystem::path output = mesh.layout.data_dir.parent_path() / "watch.out";
+  const absl::StatusOr<pid_t> watch =
+      Spawn({.argv = {TROVECTL_BINARY,
+                      "event",
+                      "watch",
+                      "-o",
+                      "json",
+                      "--after",
+                      "0",
+                      "--limit",
+                      "2",
+                      "--timeout",
+                      "60"},
+             .environment = {"TROVE_GRPC_ENDPOINT=" + client.grpc_endpoint,
+                             "TROVE_TOKEN=" + client.token,
+                             "TROVE_CA=" + client.ca},
+             .output = output});
+  REQUIRE(watch.ok());
+  const auto make = [&](const std::string& name) {
+    return mesh.Ask({"configuration", "create", name, "--values", "max_connections=300"});
+  };
+  const ProgramResult first = make("first");
+  INFO(first.output);
+  REQUIRE(first.exit_code == 0);
+  CHECK(Eventually(absl::Seconds(20), [&] {
+    return Contains(ReadFile(output).value_or(""), "\"specversion\":\"1.0\"");
+  }));
+  ::kill(mesh.Process("api").pid, SIGKILL);
+  CHECK(Eventually(absl::Seconds(20), [&] { return make("second").exit_code == 0; }));
+  int wait_status = 0;
+  REQUIRE(::waitpid(*watch, &wait_status, 0) == *watch);
+  CHECK(WIFEXITED(wait_status));
+  CHECK(WEXITSTATUS(wait_status) == 0);
+}
+
 TEST_CASE("Ctrl-C stops every process in order and the launcher ends with 0",
           "[integration][launch]") {
   const TestDirectory mesh;
