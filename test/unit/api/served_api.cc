@@ -14,8 +14,6 @@
 namespace trove::api {
 namespace {
 
-const WorkerId kWorker("worker");
-
 // The manifest's datastore, with a version before and one after its own.
 Manifest TestManifest() {
   Manifest manifest = LoadManifest(TROVE_SOURCE_DIR "/agents/mariadb/manifest.yaml").value();
@@ -110,17 +108,27 @@ Actor ServedApi::ActThrough(const std::string& service,
       NewToken(project, role)};
 }
 
+const WorkerId& ServedApi::Worker() {
+  absl::Status renewed = store_->RenewWorker(SoonCall(), worker_, absl::Hours(1));
+  if (absl::IsAborted(renewed)) {
+    worker_ = WorkerId(NewUuid());
+    renewed = store_->RenewWorker(SoonCall(), worker_, absl::Hours(1));
+  }
+  INFO(renewed);
+  REQUIRE(renewed.ok());
+  return worker_;
+}
+
 ClaimedOperation ServedApi::ClaimOne() {
-  REQUIRE(store_->RenewWorker(SoonCall(), kWorker, absl::Hours(1)).ok());
-  auto claims = store_->ClaimDue(SoonCall(), kWorker, {.operations = 10});
+  auto claims = store_->ClaimDue(SoonCall(), Worker(), {.operations = 10});
   INFO(claims.status());
   REQUIRE(claims.ok());
   REQUIRE(claims->operations.size() == 1);
   return std::move(claims->operations.front());
 }
 
-void ServedApi::Write(const ClaimedOperation&, const OperationWrite& write) {
-  const auto written = store_->WriteOperation(SoonCall(), kWorker, write);
+void ServedApi::Write(const OperationWrite& write) {
+  const auto written = store_->WriteOperation(SoonCall(), worker_, write);
   INFO(written.status());
   REQUIRE(written.ok());
 }
@@ -130,7 +138,7 @@ void ServedApi::FinishDue(const std::vector<Effect>& effects, OperationState sta
   OperationWrite write{claimed.operation, effects, {}, true};
   write.operation.state = state;
   if (state == OperationState::kFailed) write.operation.error = "for the test";
-  Write(claimed, write);
+  Write(write);
 }
 
 v1::Instance ServedApi::Active(const std::string& project, const std::string& name) {
@@ -170,9 +178,9 @@ void ServedApi::Change(const v1::Instance& instance, const std::vector<Effect>& 
 }
 
 std::vector<EventRecord> ServedApi::Relay(bool publish) {
-  REQUIRE(store_->RenewWorker(SoonCall(), kWorker, absl::Hours(1)).ok());
-  REQUIRE(store_->HoldLease(SoonCall(), "events", kWorker, absl::Seconds(10)).value_or(false));
-  REQUIRE(store_->StampEvents(SoonCall(), kWorker, 1000).ok());
+  const WorkerId worker = Worker();
+  REQUIRE(store_->HoldLease(SoonCall(), "events", worker, absl::Seconds(10)).value_or(false));
+  REQUIRE(store_->StampEvents(SoonCall(), worker, 1000).ok());
   auto events = store_->ReadEvents(SoonCall(), {}, published_, 1000);
   REQUIRE(events.ok());
   if (!publish || events->empty()) return *std::move(events);

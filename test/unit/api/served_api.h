@@ -3,9 +3,11 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <absl/status/statusor.h>
+#include <grpcpp/channel.h>
 
 #include "trove/v1/instance.pb.h"
 
@@ -73,7 +75,9 @@ class ServedApi {
   /// Changes an active instance that no operation holds, by an operation of its own.
   void Change(const v1::Instance& instance, const std::vector<Effect>& effects);
   ClaimedOperation ClaimOne();
-  void Write(const ClaimedOperation& claimed, const OperationWrite& write);
+  void Write(const OperationWrite& write);
+  /// The worker that does these things; it has a lease.
+  const WorkerId& Worker();
   /// Stamps all events, as the relay does, and tells the bus when `publish`.
   std::vector<EventRecord> Relay(bool publish = true);
   /// Everything in the store that a tenant or an operator can see, in one text.
@@ -82,6 +86,7 @@ class ServedApi {
   Store& store() { return *store_; }
   FakeClock& clock() { return clock_; }
   MemoryBus& bus() { return bus_; }
+  const identity::MasterKey& key() const { return key_; }
   const std::string& mesh_id() const { return mesh_.mesh_id(); }
   /// Stops serving, as at the end of the process.
   void Stop() { server_.reset(); }
@@ -96,6 +101,7 @@ class ServedApi {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<rpc::Server> server_;
+  WorkerId worker_{"worker"};
   std::int64_t published_ = 0;
 };
 
