@@ -186,10 +186,15 @@ absl::Status StartChild(const Prepared& prepared,
   return absl::OkStatus();
 }
 
+bool HasEngine(const DatastoreVersion& version) {
+  std::error_code error;
+  return version.engine.empty() || fs::is_directory(version.engine, error);
+}
+
 // The task manager builds what new volumes begin as when it starts: a moment the first time, and
 // nothing later. Waited for here, so that the first create is as fast as the others; false when it
 // takes too long, as where the database is not installed.
-bool AwaitTemplates(const Prepared& prepared) {
+bool AwaitTemplates(const Prepared& prepared, Terminal& terminal) {
   const absl::StatusOr<std::vector<Manifest>> manifests =
       LoadManifests(prepared.programs.manifests, prepared.layout.Datastores());
   if (!manifests.ok()) return false;
@@ -197,6 +202,11 @@ bool AwaitTemplates(const Prepared& prepared) {
   for (const Manifest& manifest : *manifests) {
     for (const DatastoreVersion& version : manifest.datastore.versions) {
       if (!version.active) continue;
+      if (!HasEngine(version)) {
+        terminal.Line("note     " + version.datastore_name + " " + version.name +
+                      " is not installed: there is no folder " + version.engine);
+        continue;
+      }
       while (!fs::exists(prepared.layout.data_dir / "templates" / version.id.value())) {
         if (!call.Check().ok()) return false;
         ::poll(nullptr, 0, kTemplatesPollMs);
@@ -209,6 +219,7 @@ bool AwaitTemplates(const Prepared& prepared) {
 absl::Status StartAll(const Prepared& prepared,
                       const MeshOptions& options,
                       Supervisor& supervisor,
+                      Terminal& terminal,
                       Steps& steps) {
   ChildSpec nats;
   nats.name = "nats-server";
@@ -237,7 +248,7 @@ absl::Status StartAll(const Prepared& prepared,
       };
   TROVE_RETURN_IF_ERROR(StartChild(
       prepared, std::move(gateway), supervisor, steps, "REST " + prepared.client.rest_url));
-  if (AwaitTemplates(prepared)) {
+  if (AwaitTemplates(prepared, terminal)) {
     steps.Done("templates");
   } else {
     steps.Done("templates", "late: the first instance waits for them (see logs/taskmanager.log)");
@@ -298,7 +309,7 @@ absl::Status RunMesh(const MeshOptions& asked,
   supervision.hang_limit = options.hang_limit;
   Supervisor supervisor(terminal, supervision);
   supervisor.TendLog(layout.Log("launcher"));
-  absl::Status status = StartAll(*prepared, options, supervisor, steps);
+  absl::Status status = StartAll(*prepared, options, supervisor, terminal, steps);
   if (status.ok()) {
     status = while_up(
         Mesh{layout, prepared->secrets.mesh_id, prepared->ports, prepared->client, supervisor});
