@@ -24,7 +24,7 @@ TEST_CASE("a file that may not grow refuses writes, and takes them again when it
   StoreFixture mesh(
       [&](const Clock& clock) { return OpenSqliteStore({.path = path, .clock = &clock}).value(); });
   ProgramSpec spec;
-  spec.argv = {STORE_PROCESS, "starve", path, "1000000"};
+  spec.argv = {STORE_PROCESS, "starve", path, "2000000"};
   const auto result = RunProgram(CallFor(absl::Seconds(60)), spec);
   REQUIRE(result.ok());
   CAPTURE(result->output);

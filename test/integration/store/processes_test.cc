@@ -1,8 +1,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -139,6 +141,68 @@ TEST_CASE("processes that create at once share one quota", "[integration][store]
   REQUIRE(one.Lines().size() == 1);
   REQUIRE(two.Lines().size() == 1);
   CHECK(std::stoi(one.Lines()[0]) + std::stoi(two.Lines()[0]) == 10);
+}
+
+TEST_CASE("processes that carry out operations share a host's turns, also when one is killed",
+          "[integration][store]") {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "trove.db";
+  REQUIRE(Migrate(path).ok());
+  const SystemClock clock;
+  const std::unique_ptr<Store> store = Open(path, clock);
+  REQUIRE(store->ImportCatalogue(SoonCall(), TestCatalogue()).ok());
+  constexpr int kMost = 3;
+  std::set<std::string> asked;
+  for (int i = 0; i < 240; ++i) {
+    NewInstance wanted = WantedInstance("p" + std::to_string(i % 40), "db");
+    REQUIRE(store->CreateInstance(SoonCall(), Tenant("p"), wanted).ok());
+    asked.insert(wanted.operation.id.value());
+  }
+  std::vector<std::unique_ptr<Process>> workers;
+  for (const char* name : {"w0", "w1", "w2"}) {
+    workers.push_back(std::make_unique<Process>(
+        std::vector<std::string>{"work", path, name, std::to_string(kMost)}, path + name));
+  }
+  const auto db = sqlite::Connection::Open(path, sqlite::OpenMode::kReadOnly);
+  REQUIRE(db.ok());
+  const auto running = [&] {
+    sqlite::Statement row(**db, "SELECT count(*) FROM operations WHERE state IN (2, 3, 4)");
+    REQUIRE(row.Step().ok());
+    int count = 0;
+    row.Read(count);
+    return count;
+  };
+  int most = 0;
+  const auto look = [&] {
+    most = std::max(most, running());
+  };
+  REQUIRE(Eventually(absl::Seconds(30), [&] {
+    look();
+    return workers[0]->Lines().size() > 5;
+  }));
+  workers[0]->Kill();
+  const WorkerId nobody("nobody");
+  REQUIRE(store->RenewWorker(SoonCall(), nobody, absl::Minutes(5)).ok());
+  CHECK(Eventually(absl::Seconds(60), [&] {
+    look();
+    return store->CountEngine(SoonCall(), nobody)->open_operations == 0;
+  }));
+  CHECK(workers[1]->Wait() == 0);
+  CHECK(workers[2]->Wait() == 0);
+  CHECK(most >= 1);
+  CHECK(most <= kMost);
+  // Each was ended once. What the killed one ended last it may not have told.
+  std::multiset<std::string> ended;
+  for (const auto& worker : workers) {
+    for (const std::string& line : worker->Lines())
+      ended.insert(line);
+  }
+  CHECK(ended.size() + 1 >= asked.size());
+  for (const std::string& id : ended) {
+    CHECK(asked.count(id) == 1);
+    CHECK(ended.count(id) == 1);
+  }
+  CHECK(IntegrityOf(path) == "ok");
 }
 
 TEST_CASE("a process killed in the middle of its writes leaves a whole store, and all it answered",

@@ -6,6 +6,8 @@
 //   accepted store_process starve PATH BYTES               creates with a limit on the size of
 //   files, prints
 //                                                 the status that ends it, then without the limit
+//   store_process work PATH WORKER PER_HOST       carries operations out until none is open; prints
+//                                                 each id when its end is written
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -18,6 +20,9 @@
 #include <utility>
 #include <vector>
 
+#include <absl/time/clock.h>
+
+#include "libtrove/base/status_macros.h"
 #include "libtrove/store/sqlite_store.h"
 #include "test/support/store_samples.h"
 
@@ -85,6 +90,36 @@ int Starve(Store& store, rlim_t bytes) {
   return EXIT_SUCCESS;
 }
 
+// One write in the middle, and the last one.
+absl::Status CarryOut(Store& store, const WorkerId& worker, Operation operation) {
+  operation.reason = "half of it is done";
+  TROVE_RETURN_IF_ERROR(
+      store.WriteOperation(SoonCall(), worker, {operation, {}, {}, false}).status());
+  operation.state = OperationState::kSucceeded;
+  return store
+      .WriteOperation(SoonCall(), worker, {operation, {SetTask{TaskStatus::kNone}}, {}, true})
+      .status();
+}
+
+int Work(Store& store, const WorkerId& worker, int per_host) {
+  while (true) {
+    const absl::Status renewed = store.RenewWorker(SoonCall(), worker, absl::Milliseconds(500));
+    if (!renewed.ok()) return Fail(renewed);
+    const auto claims = store.ClaimDue(
+        SoonCall(), worker, {.operations = 4, .per_host = per_host, .host = "process:h"});
+    if (!claims.ok()) return Fail(claims.status());
+    for (const ClaimedOperation& claimed : claims->operations) {
+      const absl::Status done = CarryOut(store, worker, claimed.operation);
+      if (!done.ok()) return Fail(done);
+      std::cout << claimed.operation.id.value() << std::endl;
+    }
+    const auto counts = store.CountEngine(SoonCall(), worker);
+    if (!counts.ok()) return Fail(counts.status());
+    if (counts->open_operations == 0) return EXIT_SUCCESS;
+    if (claims->operations.empty()) absl::SleepFor(absl::Milliseconds(2));
+  }
+}
+
 int Main(const std::vector<std::string>& arguments) {
   const std::string& mode = arguments.at(1);
   SqliteStoreOptions options{.path = arguments.at(2)};
@@ -97,6 +132,7 @@ int Main(const std::vector<std::string>& arguments) {
   if (mode == "rename")
     return Rename(**store, InstanceId(arguments.at(3)), std::stoi(arguments.at(4)));
   if (mode == "flood") return Flood(**store, arguments.at(3));
+  if (mode == "work") return Work(**store, WorkerId(arguments.at(3)), std::stoi(arguments.at(4)));
   if (mode == "starve") return Starve(**store, std::stoul(arguments.at(3)));
   return EXIT_FAILURE;
 }
