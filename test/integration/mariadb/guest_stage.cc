@@ -11,7 +11,6 @@
 
 #include "libtrove/base/files.h"
 #include "libtrove/base/uuid.h"
-#include "libtrove/bus/subject.h"
 #include "libtrove/identity/nats_permissions.h"
 #include "libtrove/identity/sealing.h"
 #include "libtrove/identity/token.h"
@@ -245,16 +244,25 @@ absl::StatusOr<mesh::v1::JobAck> GuestStage::Send(const mesh::v1::Job& job) {
   return SendEnvelope(Sign(job));
 }
 
-absl::StatusOr<mesh::v1::JobAck> GuestStage::Settle(const std::string& job_id) {
+absl::StatusOr<mesh::v1::JobAck> GuestStage::Refer(const Subject& subject,
+                                                   const std::string& job_id) {
   mesh::v1::JobRef ref;
   ref.set_job_id(job_id);
   ref.set_generation(generation_);
   absl::StatusOr<std::string> answer =
-      task_bus_->Request(SomeCall(), Must(GuestSettledSubject(guest_)), ref.SerializeAsString());
+      task_bus_->Request(SomeCall(), subject, ref.SerializeAsString());
   if (!answer.ok()) return answer.status();
   mesh::v1::JobAck ack;
   if (!ack.ParseFromString(*answer)) return absl::InternalError("not a JobAck");
   return ack;
+}
+
+absl::StatusOr<mesh::v1::JobAck> GuestStage::Settle(const std::string& job_id) {
+  return Refer(Must(GuestSettledSubject(guest_)), job_id);
+}
+
+absl::StatusOr<mesh::v1::JobAck> GuestStage::Cancel(const std::string& job_id) {
+  return Refer(Must(GuestCancelSubject(guest_)), job_id);
 }
 
 void GuestStage::OnReport(const BusMessage& message) {

@@ -19,6 +19,7 @@
 #include "libtrove/base/executor.h"
 #include "libtrove/base/mutex.h"
 #include "libtrove/bus/nats_bus.h"
+#include "libtrove/bus/subject.h"
 #include "libtrove/identity/certificate_authority.h"
 #include "libtrove/identity/job_signing.h"
 #include "libtrove/rpc/server.h"
@@ -71,6 +72,7 @@ class GuestStage {
   absl::StatusOr<mesh::v1::JobAck> SendEnvelope(const mesh::v1::JobEnvelope& envelope);
   mesh::v1::JobEnvelope Sign(const mesh::v1::Job& job) const;
   absl::StatusOr<mesh::v1::JobAck> Settle(const std::string& job_id);
+  absl::StatusOr<mesh::v1::JobAck> Cancel(const std::string& job_id);
   /// Waits for the final report of a job that arrived after the first `seen` of its.
   std::optional<mesh::v1::JobReport> Result(const std::string& job_id, int seen = 0);
   /// Send and Result; the state of the result, UNSPECIFIED when there is none.
@@ -95,6 +97,7 @@ class GuestStage {
 
  private:
   void Enrollable();
+  absl::StatusOr<mesh::v1::JobAck> Refer(const Subject& subject, const std::string& job_id);
   void OnReport(const BusMessage& message);
 
   const SystemClock clock_;
