@@ -51,7 +51,7 @@ void RunWithClient(CLI::App& command,
   command.callback([session, exit_code, timeout, body = std::move(body)] {
     session->timeout_given = timeout->count() > 0;
     const absl::Status status = Run(body, *session);
-    if (!status.ok()) PrintError(status);
+    if (!status.ok() && ExitCodeOf(status) != kInterrupted) PrintError(status);  // who did it knows
     *exit_code = ExitCodeOf(status);
   });
 }
