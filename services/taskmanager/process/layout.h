@@ -20,6 +20,7 @@ struct ProcessLayout {
   }
   std::filesystem::path Volumes() const { return data_dir / "volumes"; }
   std::filesystem::path Volume(const VolumeId& volume) const { return Volumes() / volume.value(); }
+  std::filesystem::path Snapshots() const { return data_dir / "snapshots"; }
   std::filesystem::path Guests() const { return data_dir / "guests"; }
   std::filesystem::path Guest(const GuestId& guest) const { return Guests() / guest.value(); }
   std::filesystem::path Trash() const { return data_dir / "trash"; }

@@ -36,6 +36,8 @@ constexpr absl::Duration kMargin = absl::Seconds(2);  // kept back for what foll
 constexpr absl::Duration kAnswerLimit = absl::Seconds(2);
 constexpr absl::Duration kListLimit = absl::Milliseconds(200);  // of each guest in a list
 constexpr int kPollMs = 10;
+// Of whole volumes at a time: more would only make each one slower.
+constexpr int kMostCopies = 2;
 
 bool IsRoot() {
   return ::geteuid() == 0;
@@ -77,22 +79,33 @@ absl::StatusOr<std::unique_ptr<ProcessProvisioner>> ProcessProvisioner::Open(
   }
   TROVE_ASSIGN_OR_RETURN(Claims claims, Claims::Open(options.claims_folder, options.mesh_id));
   TROVE_ASSIGN_OR_RETURN(GuestRecords records, GuestRecords::Open(layout.Records()));
-  return std::unique_ptr<ProcessProvisioner>(new ProcessProvisioner(
-      std::move(options), std::move(claims), std::move(records), std::move(log)));
+  TROVE_ASSIGN_OR_RETURN(VolumeSnapshots snapshots,
+                         VolumeSnapshots::Open(layout.Snapshots(), kMostCopies));
+  TROVE_ASSIGN_OR_RETURN(auto keepers, KeeperWatch::Start());
+  return std::unique_ptr<ProcessProvisioner>(new ProcessProvisioner(std::move(options),
+                                                                    std::move(claims),
+                                                                    std::move(records),
+                                                                    std::move(snapshots),
+                                                                    std::move(keepers),
+                                                                    std::move(log)));
 }
 
 ProcessProvisioner::ProcessProvisioner(ProcessProvisionerOptions options,
                                        Claims claims,
                                        GuestRecords records,
+                                       VolumeSnapshots snapshots,
+                                       std::unique_ptr<KeeperWatch> keepers,
                                        Log log)
     : options_(std::move(options)),
       layout_{options_.data_dir, options_.socket_dir},
       programs_{options_.programs},
       claims_(std::move(claims)),
       records_(std::move(records)),
+      snapshots_(std::move(snapshots)),
       cgroups_(Cgroups::Detect(options_.mesh_id)),
       templates_(layout_, programs_, IsRoot() ? options_.uids.first : 0),
-      log_(std::move(log)) {
+      log_(std::move(log)),
+      keepers_(std::move(keepers)) {
   log_.Info("limits of guests", {{"cgroups", cgroups_.available()}});
 }
 
@@ -258,6 +271,10 @@ absl::Status ProcessProvisioner::RemoveVolume(const Call& call,
                                               const VolumeId& volume) {
   TROVE_ASSIGN_OR_RETURN(const Held held, Hold(call, guest));
   TROVE_RETURN_IF_ERROR(RemoveTree(layout_.Volumes() / (".new-" + volume.value())));
+  const auto discard = [this](const fs::path& tree) {
+    return Discard(tree);
+  };
+  TROVE_RETURN_IF_ERROR(snapshots_.RemoveAll(volume, discard));
   TROVE_RETURN_IF_ERROR(Discard(layout_.Volume(volume)));
   if (held.record.uid == 0) return absl::OkStatus();
   return LimitProject(layout_.Volumes(), static_cast<std::uint32_t>(held.record.uid), 0).status();
@@ -336,7 +353,10 @@ absl::Status ProcessProvisioner::StartKeeperOf(const Call& call,
   const fs::path path = layout_.KeeperSpec(guest.guest_id);
   while (true) {
     const auto status = KeeperOf(guest.guest_id).GetStatus(call.Within(kAnswerLimit));
-    if (status.ok() && !status->stopping) return absl::OkStatus();
+    if (status.ok() && !status->stopping) {
+      WatchKeeper(guest.guest_id, status->keeper_pid);
+      return absl::OkStatus();
+    }
     if (absl::IsDeadlineExceeded(status.status())) {
       TROVE_RETURN_IF_ERROR(call.Check());
       return absl::UnavailableError("the keeper of guest " + guest.guest_id.value() +
@@ -356,7 +376,8 @@ absl::Status ProcessProvisioner::StartKeeperOf(const Call& call,
       started = keeper::StartKeeper(call, programs_.Keeper(), path);
     }
     // Another one still holds the guest: it is coming up, or going.
-    if (!absl::IsAlreadyExists(started)) return started;
+    if (!started.ok() && !absl::IsAlreadyExists(started)) return started;
+    if (started.ok()) continue;  // its status says which process it is
     TROVE_RETURN_IF_ERROR(Annotate(call.Check(), MessageOf(started)));
     ::poll(nullptr, 0, kPollMs);
   }
@@ -464,16 +485,67 @@ absl::Status ProcessProvisioner::Resize(const Call& call,
       .status();
 }
 
+absl::Status ProcessProvisioner::SnapshotVolume(const Call& call,
+                                                const GuestRef& guest,
+                                                const VolumeId& volume,
+                                                const std::string& name) {
+  TROVE_ASSIGN_OR_RETURN(const Held held, Hold(call, guest));
+  if (held.record.buried) return Stale(guest, "it was removed for good");
+  return Annotate(snapshots_.Keep(call, layout_.Volume(volume), volume, name, held.record.uid),
+                  "keep the data of volume " + volume.value() + " aside");
+}
+
+absl::Status ProcessProvisioner::RevertVolume(const Call& call,
+                                              const GuestRef& guest,
+                                              const VolumeId& volume,
+                                              const std::string& name) {
+  TROVE_ASSIGN_OR_RETURN(const Held held, Hold(call, guest));
+  if (held.record.buried) return Stale(guest, "it was removed for good");
+  const int uid = held.record.uid;
+  return Annotate(snapshots_.Revert(
+                      call,
+                      layout_.Volume(volume),
+                      volume,
+                      name,
+                      uid,
+                      [uid](const fs::path& tree) {
+                        if (uid == 0) return absl::OkStatus();
+                        return JoinProject(tree, static_cast<std::uint32_t>(uid)).status();
+                      },
+                      [this](const fs::path& tree) { return Discard(tree); }),
+                  "put the data of volume " + volume.value() + " back");
+}
+
+absl::Status ProcessProvisioner::RemoveSnapshot(const Call& call,
+                                                const GuestRef& guest,
+                                                const VolumeId& volume,
+                                                const std::string& name) {
+  TROVE_ASSIGN_OR_RETURN(const Held held, Hold(call, guest));
+  return snapshots_.Remove(volume, name, [this](const fs::path& tree) { return Discard(tree); });
+}
+
+absl::Status ProcessProvisioner::Reset(const Call& call, const GuestRef& guest) {
+  TROVE_ASSIGN_OR_RETURN(const Held held, Hold(call, guest));
+  if (held.record.buried) return Stale(guest, "it was removed for good");
+  return RemoveGuest(call, guest.guest_id, held.record);
+}
+
+// By force: nobody wants these processes any more, and nothing of the guest is asked.
+absl::Status ProcessProvisioner::RemoveGuest(const Call& call,
+                                             const GuestId& guest,
+                                             const GuestRecord& record) const {
+  TROVE_RETURN_IF_ERROR(EndProcesses(call, guest, record));
+  TROVE_RETURN_IF_ERROR(Discard(layout_.Guest(guest)));
+  TROVE_RETURN_IF_ERROR(cgroups_.Remove(call, guest.value()));
+  return RemoveTree(layout_.Sockets(guest));
+}
+
 absl::Status ProcessProvisioner::Remove(const Call& call, const GuestRef& guest) {
   TROVE_ASSIGN_OR_RETURN(Held held, Hold(call, guest));
   // First of all, so that no late Ensure brings it back while it goes.
   held.record.buried = true;
   TROVE_RETURN_IF_ERROR(records_.Put(guest.guest_id, held.record));
-  // By force: nobody wants this database any more, and nothing of the guest is asked.
-  TROVE_RETURN_IF_ERROR(EndProcesses(call, guest.guest_id, held.record));
-  TROVE_RETURN_IF_ERROR(Discard(layout_.Guest(guest.guest_id)));
-  TROVE_RETURN_IF_ERROR(cgroups_.Remove(call, guest.guest_id.value()));
-  return RemoveTree(layout_.Sockets(guest.guest_id));
+  return RemoveGuest(call, guest.guest_id, held.record);
 }
 
 absl::StatusOr<std::vector<ObservedGuest>> ProcessProvisioner::List(const Call& call) {
@@ -487,9 +559,10 @@ absl::StatusOr<std::vector<ObservedGuest>> ProcessProvisioner::List(const Call& 
     if (!placed && !fs::exists(layout_.Guest(guest), error)) continue;
     ObservedGuest& found = observed.emplace_back();
     found.guest = {guest, InstanceId(record.instance_id), record.generation};
-    const absl::Status heard = KeeperOf(guest).GetStatus(call.Within(kListLimit)).status();
+    const auto heard = KeeperOf(guest).GetStatus(call.Within(kListLimit));
+    if (heard.ok()) WatchKeeper(guest, heard->keeper_pid);
     // One that is there and slow to answer lives.
-    if (heard.ok() || absl::IsDeadlineExceeded(heard)) {
+    if (heard.ok() || absl::IsDeadlineExceeded(heard.status())) {
       found.presence = GuestPresence::kRunning;
     } else if (fs::exists(layout_.StoppedMark(guest), error)) {
       found.presence = GuestPresence::kStopped;

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,8 +16,10 @@
 #include "services/taskmanager/process/cgroups.h"
 #include "services/taskmanager/process/claims.h"
 #include "services/taskmanager/process/guest_record.h"
+#include "services/taskmanager/process/keeper_watch.h"
 #include "services/taskmanager/process/layout.h"
 #include "services/taskmanager/process/templates.h"
+#include "services/taskmanager/process/volume_snapshots.h"
 #include "services/taskmanager/provisioner.h"
 
 namespace trove::taskmanager {
@@ -62,13 +67,34 @@ class ProcessProvisioner final : public Provisioner {
   absl::Status Stop(const Call& call, const GuestRef& guest) override;
   absl::Status Start(const Call& call, const GuestRef& guest) override;
   absl::Status Resize(const Call& call, const GuestRef& guest, const Flavor& flavor) override;
+  absl::Status SnapshotVolume(const Call& call,
+                              const GuestRef& guest,
+                              const VolumeId& volume,
+                              const std::string& name) override;
+  absl::Status RevertVolume(const Call& call,
+                            const GuestRef& guest,
+                            const VolumeId& volume,
+                            const std::string& name) override;
+  absl::Status RemoveSnapshot(const Call& call,
+                              const GuestRef& guest,
+                              const VolumeId& volume,
+                              const std::string& name) override;
+  absl::Status Reset(const Call& call, const GuestRef& guest) override;
   absl::Status Remove(const Call& call, const GuestRef& guest) override;
+  absl::Status ReplaceAgent(const Call& call, const GuestRef& guest) override;
   absl::StatusOr<std::vector<ObservedGuest>> List(const Call& call) override;
+  absl::StatusOr<std::vector<VolumeId>> ListVolumes(const Call& call) override;
+  absl::StatusOr<std::vector<std::string>> Sweep(
+      const Call& call,
+      const std::function<absl::StatusOr<bool>(const GuestId&)>& is_buried) override;
+  void OnGuestEnded(std::function<void(const GuestId&)> heard) override;
 
  private:
   ProcessProvisioner(ProcessProvisionerOptions options,
                      Claims claims,
                      GuestRecords records,
+                     VolumeSnapshots snapshots,
+                     std::unique_ptr<KeeperWatch> keepers,
                      Log log);
 
   // A guest held, with its record, for one call that came with a generation that is not stale.
@@ -96,16 +122,20 @@ class ProcessProvisioner final : public Provisioner {
   absl::Status EndProcesses(const Call& call,
                             const GuestId& guest,
                             const GuestRecord& record) const;
+  absl::Status RemoveGuest(const Call& call, const GuestId& guest, const GuestRecord& record) const;
   absl::Status Discard(const std::filesystem::path& path) const;
+  void WatchKeeper(const GuestId& guest, pid_t keeper) const;
 
   const ProcessProvisionerOptions options_;
   const ProcessLayout layout_;
   const Programs programs_;
   const Claims claims_;
   const GuestRecords records_;
+  const VolumeSnapshots snapshots_;
   const Cgroups cgroups_;
   const Templates templates_;
   const Log log_;
+  const std::unique_ptr<KeeperWatch> keepers_;
 };
 
 }  // namespace trove::taskmanager

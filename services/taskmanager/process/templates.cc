@@ -95,6 +95,7 @@ absl::Status Templates::Build(const Call& call, const DatastoreVersion& version)
   spec.argv.push_back(programs_.Agent(version.agent));
   spec.argv.emplace_back("--build-template");
   spec.argv.push_back(beside);
+  if (!version.engine.empty()) spec.argv.push_back(version.engine);
   spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
   const absl::StatusOr<ProgramResult> result = RunProgram(call, spec);
   absl::Status built = result.status();

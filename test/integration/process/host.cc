@@ -24,6 +24,7 @@ if [ "$1" = --build-template ]; then
   echo x >> "$(dirname "$0")/builds" 2>/dev/null
   [ ! -e "$(dirname "$0")/broken" ] || { echo "no server here"; exit 3; }
   mkdir "$2/data" && echo pristine > "$2/data/file" && ln -s /etc/passwd "$2/data/link"
+  [ -z "$3" ] || echo "$3" > "$2/data/engine"
   exit
 fi
 dir=$(dirname "$2")
