@@ -22,8 +22,8 @@ constexpr int kMostPutOff = 256;
 absl::StatusOr<absl::Time> NextDue(Transaction& tx, const WorkerId& worker) {
   Statement row(tx.db,
                 "SELECT (SELECT min(due_at) FROM operations "
-                "WHERE owner IS NULL AND state < 5 AND turn <> 1), "
-                "(SELECT min(deadline) FROM operations WHERE turn = 1 AND state < 5), "
+                "WHERE owner IS NULL AND finished_at IS NULL AND turn <> 1), "
+                "(SELECT min(deadline) FROM operations WHERE turn = 1 AND finished_at IS NULL), "
                 "(SELECT min(w.expires_at) FROM workers w WHERE w.ended = 0 AND w.id <> ? "
                 "AND EXISTS (SELECT 1 FROM operations o WHERE o.owner = w.id))",
                 worker);
@@ -79,23 +79,34 @@ absl::StatusOr<bool> Admit(Transaction& tx,
   return false;
 }
 
+absl::Status Take(Transaction& tx,
+                  const WorkerId& worker,
+                  const Candidate& c,
+                  const std::string& host) {
+  if (c.state != OperationState::kPending) {
+    return Run(tx.db,
+               "UPDATE operations SET owner = ?2, updated_at = ?3, version = version + 1, "
+               "state = CASE state WHEN 3 THEN 2 ELSE state END WHERE id = ?1",
+               c.id,
+               worker,
+               tx.now);
+  }
+  // One that begins has its turn from now on, and waits for nothing any more.
+  return Run(tx.db,
+             "UPDATE operations SET owner = ?2, updated_at = ?3, version = version + 1, state = 2, "
+             "turn = 2, host = ?4, reason = '', waiting_since = NULL WHERE id = ?1",
+             c.id,
+             worker,
+             tx.now,
+             host);
+}
+
 absl::StatusOr<ClaimedOperation> Claim(Transaction& tx,
                                        const WorkerId& worker,
-                                       const OperationId& id,
+                                       const Candidate& candidate,
                                        const std::string& host) {
-  // One that begins has its turn from now on, and waits for nothing any more.
-  TROVE_RETURN_IF_ERROR(
-      Run(tx.db,
-          "UPDATE operations SET owner = ?2, updated_at = ?3, version = version + 1, "
-          "state = CASE WHEN state IN (1, 3) THEN 2 ELSE state END, "
-          "turn = CASE WHEN state = 1 THEN 2 ELSE turn END, "
-          "host = CASE WHEN state = 1 THEN ?4 ELSE host END, "
-          "reason = CASE WHEN state = 1 THEN '' ELSE reason END, "
-          "waiting_since = CASE WHEN state = 1 THEN NULL ELSE waiting_since END WHERE id = ?1",
-          id,
-          worker,
-          tx.now,
-          host));
+  TROVE_RETURN_IF_ERROR(Take(tx, worker, candidate, host));
+  const OperationId& id = candidate.id;
   ClaimedOperation claimed;
   TROVE_ASSIGN_OR_RETURN(claimed.operation, LoadOperation(tx, id));
   TROVE_ASSIGN_OR_RETURN(claimed.signals, LoadSignals(tx, id));
@@ -150,7 +161,7 @@ absl::StatusOr<Store::Claims> ClaimDue(Transaction& tx,
     const std::string& host = candidate.placement.empty() ? limits.host : candidate.placement;
     TROVE_ASSIGN_OR_RETURN(const bool admitted, Admit(tx, candidate, host, limits.per_host));
     if (!admitted) continue;
-    TROVE_ASSIGN_OR_RETURN(ClaimedOperation claimed, Claim(tx, worker, candidate.id, host));
+    TROVE_ASSIGN_OR_RETURN(ClaimedOperation claimed, Claim(tx, worker, candidate, host));
     claims.operations.push_back(std::move(claimed));
   }
   TROVE_ASSIGN_OR_RETURN(claims.next_due, NextDue(tx, worker));
@@ -159,7 +170,7 @@ absl::StatusOr<Store::Claims> ClaimDue(Transaction& tx,
 
 absl::StatusOr<EngineCounts> CountEngine(Transaction& tx, const WorkerId& worker) {
   Statement row(tx.db,
-                "SELECT (SELECT count(*) FROM operations WHERE state < 5), "
+                "SELECT (SELECT count(*) FROM operations WHERE finished_at IS NULL), "
                 "(SELECT count(*) FROM operations WHERE owner = ?), "
                 "(SELECT coalesce((SELECT max(sequence) FROM events), published) - published "
                 "FROM event_relay)",

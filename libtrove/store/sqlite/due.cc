@@ -52,11 +52,12 @@ absl::StatusOr<std::optional<std::int64_t>> DueOperations::Next(Transaction& tx)
 }
 
 absl::Status DueOperations::ReadOldest(Transaction& tx) {
-  Statement row(tx.db,
-                "SELECT rowid, project_id, due_at FROM operations WHERE owner IS NULL "
-                "AND state < 5 AND turn <> 1 AND due_at <= ? ORDER BY due_at, rowid LIMIT ?",
-                tx.now,
-                wanted_ + 1);
+  Statement row(
+      tx.db,
+      "SELECT rowid, project_id, due_at FROM operations WHERE owner IS NULL "
+      "AND finished_at IS NULL AND turn <> 1 AND due_at <= ? ORDER BY due_at, rowid LIMIT ?",
+      tx.now,
+      wanted_ + 1);
   while (true) {
     TROVE_ASSIGN_OR_RETURN(const bool more, row.Step());
     if (!more) break;
@@ -89,10 +90,11 @@ absl::StatusOr<int> DueOperations::SkipThrough(Transaction& tx, const ProjectId&
   for (; budget > 0; --budget) {
     absl::Time due;
     {
-      Statement row(tx.db,
-                    "SELECT project_id, due_at FROM operations WHERE owner IS NULL AND state < 5 "
-                    "AND turn <> 1 AND project_id > ? ORDER BY project_id, due_at LIMIT 1",
-                    last_);
+      Statement row(
+          tx.db,
+          "SELECT project_id, due_at FROM operations WHERE owner IS NULL AND finished_at IS NULL "
+          "AND turn <> 1 AND project_id > ? ORDER BY project_id, due_at LIMIT 1",
+          last_);
       TROVE_ASSIGN_OR_RETURN(const bool found, row.Step());
       if (!found) {
         last_ = {};
@@ -118,12 +120,13 @@ absl::Status DueOperations::CountHeld(Transaction& tx) {
 
 // What was given before has left the index: claimed, or waiting for its turn.
 absl::Status DueOperations::ReadRows(Transaction& tx, Project& project) {
-  Statement row(tx.db,
-                "SELECT rowid FROM operations WHERE owner IS NULL AND state < 5 AND turn <> 1 "
-                "AND project_id = ? AND due_at <= ? ORDER BY due_at, rowid LIMIT ?",
-                project.id,
-                tx.now,
-                wanted_);
+  Statement row(
+      tx.db,
+      "SELECT rowid FROM operations WHERE owner IS NULL AND finished_at IS NULL AND turn <> 1 "
+      "AND project_id = ? AND due_at <= ? ORDER BY due_at, rowid LIMIT ?",
+      project.id,
+      tx.now,
+      wanted_);
   while (true) {
     TROVE_ASSIGN_OR_RETURN(const bool more, row.Step());
     if (!more) return absl::OkStatus();

@@ -19,7 +19,7 @@ absl::Status RecordFinding(Transaction& tx, const Finding& finding) {
     Statement row(
         tx.db,
         "SELECT i.project_id, g.instance_id, g.generation, EXISTS (SELECT 1 FROM operations o "
-        "WHERE o.instance_id = g.instance_id AND o.state < 5) "
+        "WHERE o.instance_id = g.instance_id AND o.finished_at IS NULL) "
         "FROM guests g JOIN instances i ON i.id = g.instance_id WHERE g.id = ?",
         finding.guest_id);
     TROVE_ASSIGN_OR_RETURN(const bool found, row.Step());

@@ -140,11 +140,12 @@ absl::StatusOr<std::optional<OperationId>> RecordJobResult(Transaction& tx,
   std::string awaited;
   bool idle = false;
   {
-    Statement row(tx.db,
-                  "SELECT o.awaited_signal, o.owner IS NULL AND o.state < 5 FROM operations o "
-                  "JOIN guests g ON g.instance_id = o.instance_id WHERE o.id = ? AND g.id = ?",
-                  id,
-                  result.guest_id);
+    Statement row(
+        tx.db,
+        "SELECT o.awaited_signal, o.owner IS NULL AND o.finished_at IS NULL FROM operations o "
+        "JOIN guests g ON g.instance_id = o.instance_id WHERE o.id = ? AND g.id = ?",
+        id,
+        result.guest_id);
     TROVE_ASSIGN_OR_RETURN(const bool found, row.Step());
     if (!found) {
       return MakeError(

@@ -85,12 +85,13 @@ const std::string& ListOperationsSql(const OperationFilter& filter) {
   static const std::string kProject =
       Sql("INDEXED BY operations_project", " AND o.project_id = ?3");
   static const std::string kProjectOpen =
-      Sql("INDEXED BY operations_open", " AND o.project_id = ?3 AND o.state < 5");
+      Sql("INDEXED BY operations_open", " AND o.project_id = ?3 AND o.finished_at IS NULL");
   static const std::string kProjectStopped =
       Sql("INDEXED BY operations_stopped", " AND o.project_id = ?3 AND o.state > 5");
   static const std::string kAll = Sql("NOT INDEXED", "");
   static const std::string kAllOpen =
-      Sql("INDEXED BY operations_all_open", " AND (o.state < 5) = 1 AND o.state < 5");
+      Sql("INDEXED BY operations_all_open",
+          " AND (o.finished_at IS NULL) = 1 AND o.finished_at IS NULL");
   static const std::string kAllStopped =
       Sql("INDEXED BY operations_all_stopped", " AND (o.state > 5) = 1 AND o.state > 5");
   if (filter.instance) return kInstance;

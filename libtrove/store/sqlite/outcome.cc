@@ -48,21 +48,29 @@ absl::StatusOr<Stored> CheckOwner(Transaction& tx, const WorkerId& worker, const
   return stored;
 }
 
-absl::Status WriteRow(Transaction& tx,
-                      const Operation& o,
-                      const std::optional<WorkerId>& owner,
-                      absl::Time due_at,
-                      const std::optional<absl::Time>& finished_at) {
+std::string WriteSql(const std::string& more) {
+  return "UPDATE operations SET state = ?2, current_step = ?3, due_at = ?4, reason = ?5, "
+         "awaited_signal = ?6, waiting_since = ?7, error = ?8, help = ?9, updated_at = ?10, "
+         "version = version + 1, memory = ?11, cancellable = ?12" +
+         more + " WHERE id = ?1";
+}
+
+// Columns that stay are left out, so that their indexes are not written again.
+const std::string& WriteSqlOf(const OperationWrite& write) {
+  static const std::string kHeld = WriteSql("");
+  static const std::string kReleased = WriteSql(", owner = NULL");
+  static const std::string kEnded = WriteSql(", owner = NULL, finished_at = ?10");
+  if (IsEnded(write.operation.state)) return kEnded;
+  return write.release ? kReleased : kHeld;
+}
+
+absl::Status WriteRow(Transaction& tx, const OperationWrite& write, absl::Time due_at) {
+  const Operation& o = write.operation;
   return Run(tx.db,
-             "UPDATE operations SET state = ?2, current_step = ?3, owner = ?4, due_at = ?5, "
-             "reason = ?6, awaited_signal = ?7, waiting_since = ?8, error = ?9, help = ?10, "
-             "updated_at = ?11, finished_at = ?12, version = version + 1, memory = ?13, "
-             "cancellable = ?14, workflow_version = ?15 "
-             "WHERE id = ?1",
+             WriteSqlOf(write),
              o.id,
              o.state,
              o.current_step,
-             owner,
              due_at,
              o.reason,
              o.awaited_signal,
@@ -70,10 +78,8 @@ absl::Status WriteRow(Transaction& tx,
              o.error,
              o.help,
              tx.now,
-             finished_at,
              Blob{o.memory},
-             o.cancellable,
-             o.workflow_version);
+             o.cancellable);
 }
 
 // Somebody who watches learns of a step, a state and a reason; not of every write.
@@ -122,12 +128,8 @@ absl::StatusOr<OperationWritten> WriteOperation(Transaction& tx,
   const bool ended = IsEnded(operation.state);
   TROVE_RETURN_IF_ERROR(ConsumeSignals(tx, operation.id, write.consumed_signals));
   TROVE_ASSIGN_OR_RETURN(const absl::Time due_at, DueAt(tx, stored, write));
-  std::optional<WorkerId> owner;
-  if (!ended && !write.release) owner = worker;
-  std::optional<absl::Time> finished_at;
-  if (ended) finished_at = tx.now;
   TROVE_RETURN_IF_ERROR(WriteSteps(tx, operation));
-  TROVE_RETURN_IF_ERROR(WriteRow(tx, operation, owner, due_at, finished_at));
+  TROVE_RETURN_IF_ERROR(WriteRow(tx, write, due_at));
   TROVE_RETURN_IF_ERROR(
       ApplyEffects(tx, {stored.project_id, stored.instance_id, operation.id}, write.effects));
   if (ended) {

@@ -12,7 +12,7 @@ namespace {
 absl::StatusOr<int> PurgeOperations(Transaction& tx, absl::Time before, int limit) {
   TROVE_RETURN_IF_ERROR(Run(tx.db,
                             "DELETE FROM operations WHERE rowid IN (SELECT rowid FROM operations "
-                            "WHERE state > 4 AND finished_at < ? ORDER BY finished_at LIMIT ?)",
+                            "WHERE finished_at < ? ORDER BY finished_at LIMIT ?)",
                             before,
                             limit));
   return tx.db.changes();

@@ -77,23 +77,25 @@ UPDATE operations SET accepted_at = created_at, input_lost = (state = 6),
     WHERE g.instance_id = operations.instance_id AND g.ordinal = 0), '') ELSE '' END,
   turn = CASE WHEN state IN (2, 3, 4) THEN 2 ELSE 0 END;
 
+-- An operation is open until it has finished_at: what its steps write again and again (state,
+-- reason, memory) is in none of the indexes of what is open.
 DROP INDEX operations_due;
 DROP INDEX operations_owner;
 CREATE INDEX operations_due ON operations (due_at)
-  WHERE owner IS NULL AND state < 5 AND turn <> 1;
+  WHERE owner IS NULL AND finished_at IS NULL AND turn <> 1;
 CREATE INDEX operations_due_project ON operations (project_id, due_at)
-  WHERE owner IS NULL AND state < 5 AND turn <> 1;
+  WHERE owner IS NULL AND finished_at IS NULL AND turn <> 1;
 CREATE INDEX operations_owner ON operations (owner, project_id) WHERE owner IS NOT NULL;
-CREATE INDEX operations_turn ON operations (host, project_id, due_at) WHERE turn = 1 AND state < 5;
-CREATE INDEX operations_turn_deadline ON operations (deadline) WHERE turn = 1 AND state < 5;
-CREATE INDEX operations_host ON operations (host) WHERE turn = 2 AND state < 5;
+CREATE INDEX operations_turn ON operations (host, project_id, due_at) WHERE turn = 1 AND finished_at IS NULL;
+CREATE INDEX operations_turn_deadline ON operations (deadline) WHERE turn = 1 AND finished_at IS NULL;
+CREATE INDEX operations_host ON operations (host) WHERE turn = 2 AND finished_at IS NULL;
 -- For lists: rows are in the order of their acceptance.
 CREATE INDEX operations_project ON operations (project_id);
-CREATE INDEX operations_open ON operations (project_id) WHERE state < 5;
-CREATE INDEX operations_all_open ON operations ((state < 5)) WHERE state < 5;
+CREATE INDEX operations_open ON operations (project_id) WHERE finished_at IS NULL;
+CREATE INDEX operations_all_open ON operations ((finished_at IS NULL)) WHERE finished_at IS NULL;
 CREATE INDEX operations_stopped ON operations (project_id) WHERE state > 5;
 CREATE INDEX operations_all_stopped ON operations ((state > 5)) WHERE state > 5;
-CREATE INDEX operations_finished ON operations (finished_at) WHERE state > 4;
+CREATE INDEX operations_finished ON operations (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX operations_timed ON operations (kind, datastore_id) WHERE state = 5;
 
 -- Whose turn was last: on each host that operations ever had to wait for, and among all projects.

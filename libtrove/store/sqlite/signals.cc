@@ -15,7 +15,7 @@ absl::StatusOr<bool> PostSignal(Transaction& tx,
   TROVE_RETURN_IF_ERROR(
       Run(tx.db,
           "INSERT OR REPLACE INTO operation_signals (operation_id, name, payload, at) "
-          "SELECT id, ?2, ?3, ?4 FROM operations WHERE id = ?1 AND state < 5",
+          "SELECT id, ?2, ?3, ?4 FROM operations WHERE id = ?1 AND finished_at IS NULL",
           id,
           name,
           Blob{payload},
@@ -23,7 +23,7 @@ absl::StatusOr<bool> PostSignal(Transaction& tx,
   TROVE_RETURN_IF_ERROR(Run(tx.db,
                             "UPDATE operations SET due_at = min(due_at, ?3) "
                             "WHERE id = ?1 AND awaited_signal = ?2 AND owner IS NULL "
-                            "AND state < 5",
+                            "AND finished_at IS NULL",
                             id,
                             name,
                             tx.now));

@@ -25,11 +25,12 @@ struct HostTurns {
 
 // Counts no further than it must.
 absl::StatusOr<int> CountRunning(Transaction& tx, const std::string& host, int most) {
-  Statement row(tx.db,
-                "SELECT count(*) FROM (SELECT 1 FROM operations WHERE turn = 2 AND state < 5 "
-                "AND host = ? LIMIT ?)",
-                host,
-                most);
+  Statement row(
+      tx.db,
+      "SELECT count(*) FROM (SELECT 1 FROM operations WHERE turn = 2 AND finished_at IS NULL "
+      "AND host = ? LIMIT ?)",
+      host,
+      most);
   TROVE_RETURN_IF_ERROR(row.Step().status());
   int running = 0;
   row.Read(running);
@@ -38,7 +39,9 @@ absl::StatusOr<int> CountRunning(Transaction& tx, const std::string& host, int m
 
 absl::StatusOr<bool> AnybodyWaits(Transaction& tx, const std::string& host) {
   Statement row(
-      tx.db, "SELECT 1 FROM operations WHERE turn = 1 AND state < 5 AND host = ? LIMIT 1", host);
+      tx.db,
+      "SELECT 1 FROM operations WHERE turn = 1 AND finished_at IS NULL AND host = ? LIMIT 1",
+      host);
   return row.Step();
 }
 
@@ -66,11 +69,12 @@ absl::StatusOr<bool> GiveOne(Transaction& tx, HostTurns& turns) {
   for (const bool from_start : {false, true}) {
     std::int64_t next = 0;
     {
-      Statement row(tx.db,
-                    "SELECT rowid, project_id FROM operations WHERE turn = 1 AND state < 5 "
-                    "AND host = ? AND project_id > ? ORDER BY project_id, due_at LIMIT 1",
-                    turns.host,
-                    from_start ? ProjectId() : turns.project_id);
+      Statement row(
+          tx.db,
+          "SELECT rowid, project_id FROM operations WHERE turn = 1 AND finished_at IS NULL "
+          "AND host = ? AND project_id > ? ORDER BY project_id, due_at LIMIT 1",
+          turns.host,
+          from_start ? ProjectId() : turns.project_id);
       TROVE_ASSIGN_OR_RETURN(const bool found, row.Step());
       if (!found) continue;
       row.Read(next, turns.project_id);
@@ -109,11 +113,12 @@ absl::Status Fill(Transaction& tx, HostTurns turns, int most, int& budget) {
 absl::Status GiveToLate(Transaction& tx, int& budget) {
   std::vector<std::int64_t> late;
   {
-    Statement row(tx.db,
-                  "SELECT rowid FROM operations WHERE turn = 1 AND state < 5 AND deadline <= ? "
-                  "ORDER BY deadline LIMIT ?",
-                  tx.now,
-                  budget);
+    Statement row(
+        tx.db,
+        "SELECT rowid FROM operations WHERE turn = 1 AND finished_at IS NULL AND deadline <= ? "
+        "ORDER BY deadline LIMIT ?",
+        tx.now,
+        budget);
     while (true) {
       TROVE_ASSIGN_OR_RETURN(const bool more, row.Step());
       if (!more) break;
@@ -166,9 +171,10 @@ absl::Status GiveTurns(Transaction& tx, int most) {
 
 absl::StatusOr<bool> TurnsAreFree(Transaction& tx, int most) {
   {
-    Statement row(tx.db,
-                  "SELECT 1 FROM operations WHERE turn = 1 AND state < 5 AND deadline <= ? LIMIT 1",
-                  tx.now);
+    Statement row(
+        tx.db,
+        "SELECT 1 FROM operations WHERE turn = 1 AND finished_at IS NULL AND deadline <= ? LIMIT 1",
+        tx.now);
     TROVE_ASSIGN_OR_RETURN(const bool late, row.Step());
     if (late) return true;
   }
