@@ -1,5 +1,7 @@
 #include "agents/mariadb/mariadb_datastore.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <future>
 #include <set>
@@ -20,12 +22,29 @@ namespace {
 constexpr absl::Duration kKeeperLimit = absl::Seconds(1);  // it answers from memory
 constexpr absl::Duration kBackLimit = absl::Seconds(10);
 constexpr int kMostEnds = 3;
+constexpr char kBufferPool[] = "innodb_buffer_pool_size";
 
 // The exact number of the server: `10.11.6`.
 absl::StatusOr<std::string> VersionOf(Connection& connection) {
   TROVE_ASSIGN_OR_RETURN(const auto rows, connection.Query("SELECT VERSION()"));
   if (rows.empty()) return absl::InternalError("the server does not say its version");
   return rows.front().front().substr(0, rows.front().front().find('-'));
+}
+
+// Some versions change the size of the pool only after they have said that they did; whoever waits
+// may take the memory away then.
+absl::Status AwaitBufferPool(const Call& call, Connection& connection) {
+  while (true) {
+    TROVE_ASSIGN_OR_RETURN(
+        const auto rows,
+        connection.Query("SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_resize_status'"));
+    if (rows.empty() || rows.front().size() < 2) return absl::OkStatus();
+    const std::string& status = rows.front()[1];
+    if (status.empty() || status.starts_with("Completed") || status.starts_with("Size did not"))
+      return absl::OkStatus();
+    TROVE_RETURN_IF_ERROR(Annotate(call.Check(), "change the buffer pool: " + status));
+    ::poll(nullptr, 0, 20);
+  }
 }
 
 // What has to change in a server that runs, and how.
@@ -170,9 +189,18 @@ absl::StatusOr<bool> MariadbDatastore::Reconfigure(const Call& call,
     TROVE_RETURN_IF_ERROR(server_.Try(call, config, Fallback::kLastGood));
     return false;
   }
-  const absl::Status set = SetVariables(connection, difference.variables, difference.dynamic);
+  absl::Status set = SetVariables(connection, difference.variables, difference.dynamic);
+  if (set.ok() && difference.dynamic.count(kBufferPool) != 0)
+    set = AwaitBufferPool(call, connection);
   if (!set.ok()) {
-    if (absl::IsInvalidArgument(set)) return set;
+    if (absl::IsInvalidArgument(set)) {
+      if (restarting == agent::Restarting::kForbidden) return set;
+      // A pool that is in use may not become smaller, for one.
+      say("restarting the server");
+      ForgetAnswers();
+      TROVE_RETURN_IF_ERROR(server_.Try(call, config, Fallback::kLastGood));
+      return false;
+    }
     // Cut off in the middle. A server that was started anew meanwhile is as before anyhow.
     const Call back = CallFor(kBackLimit);
     if (auto again = server_.Connect(back, kMostEnds); again.ok())

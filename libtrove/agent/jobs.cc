@@ -35,6 +35,10 @@ mesh::v1::ServerStatus ActivityOf(const mesh::v1::Job& job) {
     case mesh::v1::Job::kUpgrade:
     case mesh::v1::Job::kAdopt:
       return mesh::v1::SERVER_STATUS_RESTARTING;
+    case mesh::v1::Job::kConfigure:
+      // A server that is away for that has not crashed.
+      if (job.configure().may_restart()) return mesh::v1::SERVER_STATUS_RESTARTING;
+      return mesh::v1::SERVER_STATUS_UNSPECIFIED;
     default:
       return mesh::v1::SERVER_STATUS_UNSPECIFIED;
   }
