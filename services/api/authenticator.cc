@@ -9,7 +9,11 @@ namespace trove::api {
 namespace {
 
 Caller CallerOfToken(const TokenRecord& token) {
-  return {.project_id = token.project_id, .user = token.user, .roles = token.roles, .address = {}};
+  return {.project_id = token.project_id,
+          .user = token.user,
+          .roles = token.roles,
+          .address = {},
+          .until = token.expires_at};
 }
 
 }  // namespace

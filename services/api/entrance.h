@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -70,7 +71,8 @@ class Entrance {
     });
   }
 
-  /// A watch: `begin` (call, caller, stream → void) hands the stream to whoever feeds it.
+  /// A watch: `begin` (call, caller, stream → void) hands the stream to whoever feeds it. It ends
+  /// with the token at the latest.
   template <typename Response, typename Begin>
   grpc::ServerWriteReactor<Response>* Watch(grpc::CallbackServerContext* context,
                                             Action action,
@@ -80,7 +82,9 @@ class Entrance {
           Caller caller;
           const absl::Status admitted = gate_.Admit(call, *context, action, &caller);
           if (admitted.ok()) {
-            begin(call, caller, stream);
+            Call until = call;
+            until.deadline = std::min(call.deadline, caller.until);
+            begin(until, caller, stream);
           } else {
             stream.Close(admitted);
           }

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <string>
-#include <utility>
 
 #include "libtrove/base/status_macros.h"
 #include "libtrove/model/errors.h"
@@ -43,8 +42,8 @@ absl::Status Gate::Admit(const Call& call,
                          Action action,
                          Caller* caller) {
   const rpc::Caller peer = rpc::CallerOf(context);
-  absl::StatusOr<Caller> known = authenticator_.Authenticate(call, peer.bearer_token);
-  if (known.ok()) *caller = *std::move(known);
+  const absl::StatusOr<Caller> known = authenticator_.Authenticate(call, peer.bearer_token);
+  if (known.ok()) *caller = *known;
   caller->address = ClientAddress(context, peer);
   caller->action = action;
   TROVE_RETURN_IF_ERROR(known.status());

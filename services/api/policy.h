@@ -7,6 +7,7 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include "libtrove/base/id.h"
 
@@ -50,6 +51,7 @@ struct Caller {
   std::vector<std::string> roles;  ///< of `admin`, `member`, `reader`
   std::string address;             ///< `192.0.2.7`
   Action action = Action::kReadCatalogue;
+  absl::Time until = absl::InfiniteFuture();  ///< when the token ends
 
   bool IsAdmin() const;
 };

@@ -17,8 +17,8 @@
 namespace trove::api {
 namespace {
 
-// Enough to see what was wrong.
-constexpr std::size_t kLongestMessage = 500;
+// Enough to see what was wrong; a resource that exists and a good request id are shorter.
+constexpr std::size_t kLongestText = 500;
 
 // The same for the same content: maps come in order.
 std::string Serialized(const google::protobuf::Message& message) {
@@ -44,8 +44,8 @@ std::string FingerprintOf(const Caller& caller,
 }
 
 std::string Shortened(std::string text) {
-  if (text.size() <= kLongestMessage) return text;
-  std::size_t end = kLongestMessage;
+  if (text.size() <= kLongestText) return text;
+  std::size_t end = kLongestText;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
     --end;  // not within a character
   text.resize(end);
@@ -82,6 +82,7 @@ absl::StatusOr<std::optional<Accepted>> Requests::FindAnswer(const Call& call,
   if (!answer) return std::nullopt;
   AuditEntry entry = AuditEntryOf(caller, resource, requester.request_id, absl::OkStatus());
   entry.operation_id = answer->operation_id;
+  entry.message = "the same request was accepted before";
   audit_.Record(std::move(entry));
   return answer;
 }
@@ -101,8 +102,8 @@ AuditEntry AuditEntryOf(const Caller& caller,
   entry.roles = caller.roles;
   entry.peer = caller.address;
   entry.action = ActionName(caller.action);
-  entry.resource = std::move(resource);
-  entry.request_id = std::move(request_id);
+  entry.resource = Shortened(std::move(resource));
+  entry.request_id = Shortened(std::move(request_id));
   entry.outcome = outcome.ok() ? std::string_view("ACCEPTED") : ReasonOf(outcome).name;
   entry.message = Shortened(MessageOf(outcome));
   return entry;

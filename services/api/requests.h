@@ -15,7 +15,7 @@
 
 namespace trove::api {
 
-/// The record of a request with this outcome.
+/// The record of a request with this outcome; what a stranger may have made long is cut.
 AuditEntry AuditEntryOf(const Caller& caller,
                         std::string resource,
                         std::string request_id,

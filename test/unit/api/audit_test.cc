@@ -107,6 +107,18 @@ TEST_CASE("what is refused is on record, with the reason", "[unit][api]") {
   CHECK(record.peer() == "127.0.0.1");
 }
 
+TEST_CASE("what a stranger sends is recorded in part", "[unit][api]") {
+  ServedApi api;
+  const Actor admin = api.ActAs("ops", "admin");
+  const Actor nobody = api.ActWith(Secret("trv_nonsense"));
+  auto request = On<v1::StopInstanceRequest>(std::string(1'000'000, 'x'));
+  request.set_request_id(std::string(1'000'000, 'y'));
+  REQUIRE_FALSE(nobody(&Instances::StopInstance, request).ok());
+  const v1::AuditRecord record = RecordsOf(admin, "StopInstance", 1).at(0);
+  CHECK(record.resource().size() == 500);
+  CHECK(record.request_id().size() == 500);
+}
+
 TEST_CASE("a read and a plan leave no record", "[unit][api]") {
   ServedApi api;
   const Actor admin = api.ActAs("ops", "admin");

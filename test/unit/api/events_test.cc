@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "libtrove/identity/token.h"
 #include "libtrove/model/errors.h"
 #include "libtrove/rpc/stream.h"
 #include "test/support/eventually.h"
@@ -237,6 +238,25 @@ TEST_CASE("a reader that does not read delays nobody", "[unit][api]") {
     return !*writable;
   }));
   CHECK(absl::IsResourceExhausted(slow.TryWrite({})));
+}
+
+TEST_CASE("a watch ends with the token that began it", "[unit][api]") {
+  ServedApi api;
+  const Secret token("trv_of_a_moment");
+  REQUIRE(api.store()
+              .PutToken(SoonCall(),
+                        {.hash = identity::HashToken(token),
+                         .project_id = ProjectId("p1"),
+                         .user = "u",
+                         .roles = {"member"},
+                         .expires_at = absl::Now() + absl::Milliseconds(500)})
+              .ok());
+  client::Client client = api.WithToken(token);
+  // By the service's clock, which stands still, the token is good all the while.
+  const Call call = CallFor(absl::Seconds(30));
+  const absl::Status ended = client.WatchEvents(call, {}, [](const v1::Event&) { return true; });
+  CHECK(absl::IsDeadlineExceeded(ended));
+  CHECK(call.Check().ok());
 }
 
 TEST_CASE("there are only so many watches", "[unit][api]") {
