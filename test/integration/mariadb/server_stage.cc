@@ -271,6 +271,12 @@ std::string ServerStage::Global(const std::string& variable) const {
   return Ask("SELECT @@GLOBAL." + variable);
 }
 
+std::map<std::string, Variable> ServerStage::Describe(const std::set<std::string>& names) const {
+  const auto connection =
+      Must(Connection::Open(Soon(), config_.DatabaseSocket(), "os_admin", password_));
+  return Must(DescribeVariables(*connection, names));
+}
+
 std::string ServerStage::AskAsAnn(const std::string& sql, const std::string& password) const {
   const Mysql mysql = NewMysql();
   if (mysql_real_connect(mysql.get(),

@@ -4,14 +4,17 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
 #include <absl/status/status.h>
 
 #include "agents/mariadb/mariadb_datastore.h"
+#include "agents/mariadb/variables.h"
 #include "libtrove/agent/agent_config.h"
 #include "libtrove/agent/guest_identity.h"
 #include "libtrove/agent/guest_state.h"
@@ -64,6 +67,7 @@ class ServerStage {
   std::string Ask(const std::string& sql) const;
   std::string AskAsAnn(const std::string& sql, const std::string& password = "sesame") const;
   std::string Global(const std::string& variable) const;
+  std::map<std::string, Variable> Describe(const std::set<std::string>& names) const;
   /// Any account over the private socket.
   std::string AskAs(const std::string& user,
                     const std::string& password,
