@@ -52,6 +52,18 @@ TEST_CASE("a gateway listens in the clear on loopback only", "[unit][gateway]") 
   CHECK(Load(flags, &config).ok() == ok);
 }
 
+TEST_CASE("a gateway trusts nobody's X-Forwarded-For by itself", "[unit][gateway]") {
+  Config config;
+  REQUIRE(Load({}, &config).ok());
+  CHECK(config.trusted_proxies.empty());
+  CHECK(config.max_streams == 512);
+  REQUIRE(Load({"--trusted-proxies=10.0.0.0/8,fd00::1", "--max-streams=7"}, &config).ok());
+  CHECK(config.trusted_proxies == std::vector<std::string>{"10.0.0.0/8", "fd00::1"});
+  CHECK(config.max_streams == 7);
+  CHECK_FALSE(Load({"--trusted-proxies=nonsense"}, &config).ok());
+  CHECK_FALSE(Load({"--max-streams=-1"}, &config).ok());
+}
+
 TEST_CASE("a gateway's configuration is complete or refused by name", "[unit][gateway]") {
   Config config;
   REQUIRE(Load({"--listen=[::1]:7"}, &config).ok());
