@@ -4,17 +4,19 @@ from outside when everything has come to rest."""
 
 import collections
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
 import signal
 import shutil
+import socket
 import sqlite3
 import subprocess
 import tempfile
 import time
 
-from mesh import BIN, Mesh, eventually, instance_pb2, operation_pb2
+from mesh import BIN, Mesh, claims_folder, eventually, instance_pb2, operation_pb2
 
 from trove.v1 import configuration_pb2  # noqa: E402 (made by protoc; mesh.py knows where)
 
@@ -31,7 +33,7 @@ export FAULTS_DIR={folder}/faults FAULTS_LEASE_MS={lease}
 stopping=
 trap 'stopping=1; kill -TERM "$child" 2>/dev/null' TERM INT
 while :; do
-  (exec -a "{name}" "{program}" "$@") &
+  setpriv --pdeathsig KILL bash -c 'exec -a "$0" "{program}" "$@"' "{name}" "$@" &
   child=$!
   wait "$child"; code=$?
   if [[ -n $stopping ]]; then wait "$child"; exit 0; fi
@@ -73,6 +75,7 @@ class FaultMesh(Mesh):
             place.chmod(0o755)
         for folder in (self.folder, self.installation, self.programs):
             folder.chmod(0o755)
+        self.config_group = ""  # what `attach` attaches
         self._runs = 0
         self._db = None
 
@@ -122,6 +125,15 @@ class FaultMesh(Mesh):
         for pid in self.service(name):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+    def store_is_held(self):
+        """Whether somebody is inside a transaction: for ever, when it was stopped there."""
+        with open(self.data / "store/trove.db.lock", "rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
 
     # ---- requests
 
@@ -210,7 +222,7 @@ class FaultMesh(Mesh):
         """Everything that an undisturbed run leaves in the same way: rows without times, counters
         and names that differ from run to run; processes, files and claims."""
         found = {}
-        cancelled = False
+        cancelled = bool(self.rows("SELECT 1 FROM operations WHERE id = ? AND state = 7", operation))
         tables = [row["name"] for row in self.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
         for table in tables:
             if table in UNCOMPARED or table.startswith("sqlite_"):
@@ -218,7 +230,6 @@ class FaultMesh(Mesh):
             rows = self.rows(f"SELECT * FROM {table}")
             if table == "operations":
                 rows = [row for row in rows if row["id"] == operation]
-                cancelled = bool(rows) and rows[0]["state"] == 7
             elif table == "operation_steps":
                 # How far a cancelled one came is a matter of moments.
                 rows = [] if cancelled else [row for row in rows if row["operation_id"] == operation]
@@ -362,6 +373,19 @@ def clean(mesh, instance):
 def cancel(mesh, operation):
     return mesh.ask("OperationService/CancelOperation", operation_pb2.CancelOperationRequest(id=operation),
                     operation_pb2.Operation)
+
+
+def ended_within(mesh, operation):
+    """How it has ended; None: not yet."""
+    row = mesh.operation(operation)
+    return row and ENDED.get(row["state"])
+
+
+def ask_sample(address, word):
+    """One word to the server of the datastore `sample`, whose answer is a number."""
+    with socket.create_connection(address, timeout=3) as connection:
+        connection.sendall(word.encode() + b"\n")
+        return int(connection.makefile().readline())
 
 
 def run_quietly(*command):

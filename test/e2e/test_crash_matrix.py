@@ -68,12 +68,7 @@ def compare(mesh, case, operation):
 def stop_there(mesh, run):
     """Waits until the task manager stands still at its boundary; None when it never came there."""
     return lambda operation: eventually(
-        lambda: mesh.fired(run) or ended(mesh, operation), WITHIN, "the boundary is reached") and mesh.fired(run)
-
-
-def ended(mesh, operation):
-    row = mesh.operation(operation)
-    return row and faults.ENDED.get(row["state"])
+        lambda: mesh.fired(run) or faults.ended_within(mesh, operation), WITHIN, "the boundary is reached") and mesh.fired(run)
 
 
 def go_on(mesh):

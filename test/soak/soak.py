@@ -90,8 +90,9 @@ def run_timeout():
 
 class Soak:
     def __init__(self, seed, minutes, instances, with_faults):
+        self.seed = seed
         self.random = random.Random(seed)
-        self.until = time.monotonic() + minutes * 60
+        self.seconds = minutes * 60
         self.most = instances
         self.with_faults = with_faults
         self.mesh = FaultMesh()
@@ -114,7 +115,8 @@ class Soak:
             return self.mesh.call(method, request, response)
         except grpc.RpcError as error:
             if error.code() in REFUSED:
-                self.counts["refused"] += 1
+                self.counts[f"refused {error.code().name}"] += 1
+                self.note(f"  refused: {error.details()}")
             elif error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED,
                                   grpc.StatusCode.CANCELLED):
                 self.counts["not served"] += 1
@@ -131,7 +133,7 @@ class Soak:
                     "users": [instance_pb2.UserSpec(name="app", password=PASSWORD, databases=["shop"])]}
         request = instance_pb2.CreateInstanceRequest(
             name=f"soak {self.names}", flavor_id="1", volume_size_gib=1, datastore=datastore,
-            request_id=f"create {self.names}", **more)
+            request_id=f"create-{self.seed}-{self.names}", **more)
         first = self.call("InstanceService/CreateInstance", request, instance_pb2.Instance)
         self.note(f"create {datastore} → {first and first.id}")
         if self.random.random() < 0.3:
@@ -150,7 +152,7 @@ class Soak:
             request.size_gib = instance["volume_size_gib"] + 1
         if kind == "delete" and self.random.random() < 0.5:
             return
-        request.request_id = f"{kind} {self.random.getrandbits(64):x}"
+        request.request_id = f"{kind}-{self.random.getrandbits(64):x}"
         first = self.call(f"InstanceService/{method}", request, instance_pb2.Instance)
         self.note(f"{kind} {instance['id']} → {first and first.operation_id}")
         if first:
@@ -243,7 +245,8 @@ class Soak:
         writer.start()
         try:
             next_look = 0.0
-            while time.monotonic() < self.until and not self.wrong:
+            until = time.monotonic() + self.seconds
+            while time.monotonic() < until and not self.wrong:
                 self.operate()
                 if self.with_faults and self.random.random() < 0.25:
                     self.harm()
