@@ -1,6 +1,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -215,6 +216,51 @@ TEST_CASE("after a reboot of the host all instances are back with their data, bu
   INFO(started.output);
   REQUIRE(started.exit_code == 0);
   CHECK(Query(mesh, "rests", "SELECT x FROM t").output == "42\n");
+}
+
+TEST_CASE("Ctrl-C while waiting leaves the operation alone, and a request id begins it once",
+          "[integration][launch]") {
+  const TestDirectory mesh;
+  REQUIRE(mesh.Up().exit_code == 0);
+  const ClientEnvironment client = mesh.Client();
+  const std::vector<std::string> create = {
+      "instance", "create", "one", "--flavor", "1", "--size", "1", "--request-id", "once"};
+  ProgramSpec spec;
+  spec.argv = {TROVECTL_BINARY};
+  spec.argv.insert(spec.argv.end(), create.begin(), create.end());
+  spec.argv.emplace_back("--wait");
+  spec.environment = {"TROVE_GRPC_ENDPOINT=" + client.grpc_endpoint,
+                      "TROVE_TOKEN=" + client.token,
+                      "TROVE_CA=" + client.ca};
+  spec.output = mesh.layout.data_dir.parent_path() / "create.out";
+  const absl::StatusOr<pid_t> waiting = Spawn(spec);
+  REQUIRE(waiting.ok());
+  const auto said = [&] {
+    return ReadFile(spec.output).value_or("");
+  };
+  REQUIRE(Eventually(absl::Seconds(20), [&] { return said().find(" s  ") != std::string::npos; }));
+  ::kill(*waiting, SIGINT);
+  int wait_status = 0;
+  REQUIRE(::waitpid(*waiting, &wait_status, 0) == *waiting);
+  INFO(said());
+  CHECK(WIFEXITED(wait_status));
+  CHECK(WEXITSTATUS(wait_status) == 130);
+  CHECK(said().find("To watch it: trovectl operation watch ") != std::string::npos);
+
+  // The same request is answered by the same instance, which gets ready by itself.
+  const ProgramResult again = mesh.Ask(create);
+  INFO(again.output);
+  CHECK(again.exit_code == 0);
+  CHECK(Eventually(absl::Seconds(60), [&] {
+    return mesh.Ask({"instance", "show", "one"}).output.find("HEALTHY") != std::string::npos;
+  }));
+  std::vector<std::string> other = create;
+  other[6] = "2";
+  CHECK(mesh.Ask(other).exit_code == 4);
+  CHECK(mesh.Ask({"instance", "show", "two"}).exit_code == 3);
+  CHECK(mesh.Ask({"instance", "resize", "one", "--flavor", "nope"}).exit_code == 2);
+  CHECK(mesh.Ask({"instance", "create", "two", "--flavor", "1", "--size", "1000"}).exit_code == 5);
+  CHECK(mesh.Ask({"instance", "nonsense"}).exit_code == 2);
 }
 
 TEST_CASE("instances that nobody here answers for end down --instances with a reason",

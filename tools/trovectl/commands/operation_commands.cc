@@ -72,17 +72,22 @@ absl::Status List(client::Client& client, const Session& session, ListFlags flag
     PrintJsonList(operations);
     return absl::OkStatus();
   }
+  std::vector<std::string> headings = {"ID", "KIND", "RESOURCE", "STATE", "CREATED", "NOW"};
+  const bool all_projects = flags.request.all_projects();
+  if (all_projects) headings.insert(headings.begin() + 2, "PROJECT");
   std::vector<std::vector<std::string>> rows;
   for (const v1::Operation& operation : operations) {
     const bool ended = client::HasEnded(operation);
-    rows.push_back({operation.id(),
-                    operation.kind(),
-                    operation.resource(),
-                    StateWord(operation.state()),
-                    TimeText(operation.created_at()),
-                    ended ? operation.error() : ProgressText(operation)});
+    auto& row = rows.emplace_back();
+    row = {operation.id(),
+           operation.kind(),
+           operation.resource(),
+           StateWord(operation.state()),
+           TimeText(operation.created_at()),
+           ended ? operation.error() : ProgressText(operation)};
+    if (all_projects) row.insert(row.begin() + 2, operation.project_id());
   }
-  PrintTable({"ID", "KIND", "RESOURCE", "STATE", "CREATED", "NOW"}, rows);
+  PrintTable(headings, rows);
   return absl::OkStatus();
 }
 
