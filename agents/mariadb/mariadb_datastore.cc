@@ -235,12 +235,12 @@ absl::StatusOr<std::string> MariadbDatastore::VersionBefore(const Call& call) co
 // A new version does not take over what an old one has left in the middle of its work.
 absl::Status MariadbDatastore::StopInOrder(const Call& call) {
   ForgetAnswers();
-  TROVE_RETURN_IF_ERROR(server_.Stop(call));
+  TROVE_RETURN_IF_ERROR(server_.Stop(call, call.Remaining()));
   TROVE_ASSIGN_OR_RETURN(bool in_order, server_.EndedInOrder(call));
   if (in_order) return absl::OkStatus();
   TROVE_RETURN_IF_ERROR(server_.StartLastGood(call));
   TROVE_RETURN_IF_ERROR(server_.Connect(call, kMostEnds).status());
-  TROVE_RETURN_IF_ERROR(server_.Stop(call));
+  TROVE_RETURN_IF_ERROR(server_.Stop(call, call.Remaining()));
   TROVE_ASSIGN_OR_RETURN(in_order, server_.EndedInOrder(call));
   if (in_order) return absl::OkStatus();
   return absl::FailedPreconditionError("the old version does not end in order");

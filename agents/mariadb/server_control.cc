@@ -19,7 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr absl::Duration kStopGrace = absl::Seconds(60);
 constexpr absl::Duration kPrivateGrace = absl::Seconds(2);
 // To put back what was there, whatever became of the call.
 constexpr absl::Duration kBackLimit = absl::Seconds(60);
@@ -212,13 +211,13 @@ absl::Status ServerControl::StartPrivately(const Call& call,
   return Launch(call, config, private_file_);
 }
 
-absl::Status ServerControl::Stop(const Call& call) const {
+absl::Status ServerControl::Stop(const Call& call, absl::Duration patience) const {
   TROVE_ASSIGN_OR_RETURN(const keeper::ProcessStatus process, parts_.server.Status(call));
   // One that is told to end while it runs its first statements hangs for ever now and then.
   const bool is_private = process.running && DefaultsFileOf(process.pid) == private_file_;
   // What follows, as in a restart, needs its time too when the server does not hear.
   TROVE_RETURN_IF_ERROR(parts_.server.Stop(
-      call, SIGTERM, std::min(is_private ? kPrivateGrace : kStopGrace, call.Remaining() / 2)));
+      call, SIGTERM, std::min(is_private ? kPrivateGrace : patience, call.Remaining() / 2)));
   TROVE_RETURN_IF_ERROR(RemoveTree(statements_file_));
   return RemoveTree(private_file_);
 }

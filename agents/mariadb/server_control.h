@@ -56,8 +56,8 @@ class ServerControl {
   /// Starts a server nobody but this agent reaches, after it has run `statements` (a line each).
   /// They lie in a file of 0600, which Stop removes.
   absl::Status StartPrivately(const Call& call, ServerConfig config, const std::string& statements);
-  /// In order, and by force when that takes longer than a minute or the call's time.
-  absl::Status Stop(const Call& call) const;
+  /// In order, and by force when that takes longer than `patience` or half of the call's time.
+  absl::Status Stop(const Call& call, absl::Duration patience = absl::Minutes(1)) const;
   /// Whether the server's last end was one in order.
   absl::StatusOr<bool> EndedInOrder(const Call& call) const;
 

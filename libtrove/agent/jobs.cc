@@ -64,7 +64,7 @@ class Jobs::Turn {
  public:
   explicit Turn(Jobs& jobs) : jobs_(jobs) {
     const MutexLock lock(jobs_.mutex_);
-    const auto free = [this] {
+    const auto free = [this]() TROVE_REQUIRES(jobs_.mutex_) {
       return !jobs_.turn_taken_;
     };
     while (!jobs_.changed_.WaitUntil(jobs_.mutex_, absl::Now() + absl::Minutes(1), free)) {
@@ -264,7 +264,7 @@ void Jobs::RunLane(const std::stop_token& stop) {
     std::stop_token job_stop;
     {
       const MutexLock lock(mutex_);
-      changed_.WaitUntil(mutex_, absl::Now() + absl::Minutes(1), [&] {
+      changed_.WaitUntil(mutex_, absl::Now() + absl::Minutes(1), [&]() TROVE_REQUIRES(mutex_) {
         return stop.stop_requested() || !waiting_.empty();
       });
       if (stop.stop_requested()) return;
@@ -465,14 +465,15 @@ void Jobs::RunReports(const std::stop_token& stop) {
       const auto unreported = [](const auto& item) {
         return item.second.entry.state == State::kFinished && !item.second.reported;
       };
-      const auto due = [&] {
+      const auto due = [&]() TROVE_REQUIRES(mutex_) {
         return progress_unsent_ || std::any_of(known_.begin(), known_.end(), unreported);
       };
       if (absl::Now() < not_before) {
         changed_.WaitUntil(mutex_, not_before, [&] { return stop.stop_requested(); });
       } else {
-        changed_.WaitUntil(
-            mutex_, absl::Now() + absl::Minutes(1), [&] { return stop.stop_requested() || due(); });
+        changed_.WaitUntil(mutex_, absl::Now() + absl::Minutes(1), [&]() TROVE_REQUIRES(mutex_) {
+          return stop.stop_requested() || due();
+        });
       }
       if (stop.stop_requested()) return;
       const auto found = std::find_if(known_.begin(), known_.end(), unreported);
