@@ -51,7 +51,7 @@ absl::StatusOr<Stored> CheckOwner(Transaction& tx, const WorkerId& worker, const
 std::string WriteSql(const std::string& more) {
   return "UPDATE operations SET state = ?2, current_step = ?3, due_at = ?4, reason = ?5, "
          "awaited_signal = ?6, waiting_since = ?7, error = ?8, help = ?9, updated_at = ?10, "
-         "version = version + 1, memory = ?11, cancellable = ?12" +
+         "version = version + 1, memory = ?11, cancellable = ?12, workflow_version = ?13" +
          more + " WHERE id = ?1";
 }
 
@@ -79,7 +79,8 @@ absl::Status WriteRow(Transaction& tx, const OperationWrite& write, absl::Time d
              o.help,
              tx.now,
              Blob{o.memory},
-             o.cancellable);
+             o.cancellable,
+             o.workflow_version);
 }
 
 // Somebody who watches learns of a step, a state and a reason; not of every write.
