@@ -36,7 +36,8 @@ class Stage {
       return std::filesystem::remove(beat, error) ? absl::OkStatus()
                                                   : absl::UnavailableError("no beat");
     };
-    REQUIRE(supervisor_.Start(std::move(spec)).ok());
+    const absl::Status started = supervisor_.Start(std::move(spec));
+    REQUIRE(started.ok());
   }
 
   ProcessMark Worker() const {

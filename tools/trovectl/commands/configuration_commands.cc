@@ -91,6 +91,7 @@ void AddList(CLI::App& group, int* exit_code) {
           return absl::OkStatus();
         }
         std::vector<std::vector<std::string>> rows;
+        rows.reserve(configurations.size());
         for (const v1::Configuration& each : configurations)
           rows.push_back({each.id(), each.name(), VersionText(each), each.description()});
         PrintTable({"ID", "NAME", "DATASTORE", "DESCRIPTION"}, rows);

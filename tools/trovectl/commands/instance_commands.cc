@@ -130,6 +130,7 @@ void AddList(CLI::App& group, int* exit_code) {
           return absl::OkStatus();
         }
         std::vector<std::vector<std::string>> rows;
+        rows.reserve(instances.size());
         for (const v1::Instance& instance : instances) {
           rows.push_back({instance.id(),
                           instance.name(),

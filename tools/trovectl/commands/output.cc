@@ -37,6 +37,7 @@ std::string RowText(const std::vector<std::string>& cells, const std::vector<std
 std::string TableText(const std::vector<std::string>& headings,
                       const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
+  widths.reserve(headings.size());
   for (const std::string& heading : headings)
     widths.push_back(WidthOf(heading));
   const bool last_is_empty =

@@ -33,6 +33,7 @@ std::string JsonLine(const google::protobuf::Message& message);
 template <typename Message>
 void PrintJsonList(const std::vector<Message>& messages) {
   std::vector<const google::protobuf::Message*> pointers;
+  pointers.reserve(messages.size());
   for (const Message& message : messages)
     pointers.push_back(&message);
   PrintJson(pointers, true);
