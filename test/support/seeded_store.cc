@@ -47,10 +47,11 @@ std::unique_ptr<Store> OpenSeededStore(const Clock& clock) {
 }
 
 std::unique_ptr<Store> OpenSeededStore(const std::string& path, const Clock& clock) {
-  TROVE_CHECK(Migrate(path).ok());
-  SqliteStoreOptions options;
-  options.path = path;
-  options.clock = &clock;
+  return OpenSeededStore({.path = path, .clock = &clock});
+}
+
+std::unique_ptr<Store> OpenSeededStore(const SqliteStoreOptions& options) {
+  TROVE_CHECK(Migrate(options.path).ok());
   return OpenAndSeed(options);
 }
 

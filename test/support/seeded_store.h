@@ -6,6 +6,7 @@
 
 #include "libtrove/base/clock.h"
 #include "libtrove/store/records.h"
+#include "libtrove/store/sqlite_store.h"
 #include "libtrove/store/store.h"
 
 namespace trove {
@@ -17,7 +18,11 @@ std::unique_ptr<Store> OpenSeededStore(const Clock& clock);
 /// The same in the file `path`, for several stores on one file. Makes the file when it is missing.
 std::unique_ptr<Store> OpenSeededStore(const std::string& path, const Clock& clock);
 
-/// The version that both have.
+/// The same with options of the caller's: check-pointed, as a real mesh's file is, for what is
+/// measured.
+std::unique_ptr<Store> OpenSeededStore(const SqliteStoreOptions& options);
+
+/// The version that all have.
 DatastoreVersion SeededVersion();
 
 /// A new instance of `project` that asks for nothing special and no quota: ids are new. Its
