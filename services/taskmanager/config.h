@@ -29,7 +29,7 @@ struct Config {
   int heartbeat_interval_ms = 5'000;
   int create_deadline_ms = 600'000;
   int reconcile_interval_ms = 60'000;
-  int workers = 8;  ///< steps that run at a time
+  int workers = 32;  ///< steps that run at a time
   /// Operations that have begun and not ended on this host; 0: no limit.
   int operations_per_host = 64;
   int keep_operations_days = 30;    ///< ended ones

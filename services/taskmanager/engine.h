@@ -27,9 +27,9 @@ namespace trove::taskmanager {
 class Engine {
  public:
   struct Options {
-    int threads = 8;  ///< steps that run at a time
+    int threads = 32;  ///< steps that run at a time
     /// Claimed operations that may wait for a thread besides; more only keeps others from them.
-    int queue = 8;
+    int queue = 32;
     absl::Duration scan_every = absl::Seconds(1);  ///< without any hint
     /// As ClaimLimits::per_host and ClaimLimits::host.
     int operations_per_host = 0;

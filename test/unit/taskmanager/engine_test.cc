@@ -113,6 +113,39 @@ TEST_CASE("waiting operations hold no thread", "[unit][taskmanager]") {
   CHECK(Eventually(absl::Seconds(20), [&] { return t.engine.finished() == 30; }));
 }
 
+TEST_CASE("no more operations begin on a host than its limit", "[unit][taskmanager]") {
+  std::atomic<int> runs = 0;
+  Threaded t(
+      [&](StepContext& context) -> Outcome {
+        ++runs;
+        if (context.FindSignal("go") != nullptr) return Done{};
+        return WaitFor{"waits", "go", absl::Hours(1), {}};
+      },
+      {.operations_per_host = 2, .host = "process:here"});
+  std::vector<OperationId> accepted;
+  for (int i = 0; i < 5; ++i)
+    accepted.push_back(t.Accept());
+  t.engine.Wake();
+  std::size_t done = 0;
+  while (done < accepted.size()) {
+    // Those that have begun wait; the others have not begun.
+    std::vector<OperationId> waiting;
+    REQUIRE(Eventually(absl::Seconds(5), [&] {
+      waiting.clear();
+      for (const OperationId& id : accepted)
+        if (t.Get(id).state == OperationState::kWaiting) waiting.push_back(id);
+      return waiting.size() == std::min<std::size_t>(2, accepted.size() - done);
+    }));
+    for (const OperationId& id : waiting)
+      REQUIRE(t.store->PostSignal(SoonCall(), id, {"go", "", absl::Now()}).ok());
+    t.engine.Wake();
+    done += waiting.size();
+    REQUIRE(Eventually(absl::Seconds(5),
+                       [&] { return t.engine.finished() == static_cast<std::int64_t>(done); }));
+  }
+  CHECK(runs == 10);
+}
+
 TEST_CASE("a drain lets a step end and begins no other", "[unit][taskmanager]") {
   std::atomic<bool> begun = false;
   std::atomic<bool> go = false;
