@@ -279,7 +279,41 @@ class Bench:
                         result["per_cpu_second"], "/s", at_least=20000)
 
 
-MEASURES = ("create", "own", "rest", "memory", "heartbeats")
+    # ---- operations ----
+
+    def operations(self):
+        """One task manager: operations per second, waiting ones, and a takeover."""
+        seconds = "4" if self.quick else "15"
+        for mix, name in (("create", "creates and deletes"), ("restart", "restarts")):
+            result = self.engine("throughput", mix, seconds, "64", "32")
+            self.report.details[f"operations {mix}"] = result
+            split = ", ".join(f"{thread} {ms:.2f}"
+                              for thread, ms in result["cpu_ms_by_thread"].items())
+            self.report.add(f"{name} through one task manager", result["per_second"], "/s",
+                            at_least=500, hint=f"CPU ms per operation: {split}")
+            self.report.add("  CPU of task manager, conductor and guests for each",
+                            result["cpu_ms"], "ms")
+            self.report.add("  accepted to ended, p50", result["p50_ms"], "ms")
+            self.report.add("  p99", result["p99_ms"], "ms")
+        waiting = self.engine("waiting", "10000", "5" if self.quick else "20")
+        self.report.details["waiting"] = waiting
+        self.report.add("a task manager with 10,000 waiting operations: RSS", waiting["rss_mb"],
+                        "MB", at_most=200)
+        self.report.add("  share of a core while nothing is due", waiting["cpu_share"] * 100, "%")
+        takeover = self.engine("takeover", "8" if self.quick else "50")
+        self.report.details["takeover"] = takeover
+        self.report.add("takeover after kill -9 of one of two task managers, p99",
+                        takeover["p99_ms"] / 1000, "s", at_most=2)
+        self.report.add("  p50", takeover["p50_ms"] / 1000, "s")
+
+    @staticmethod
+    def engine(*words):
+        answered = subprocess.run([BENCH / "trove-bench-engine", *words], check=True,
+                                  stdout=subprocess.PIPE)
+        return json.loads(answered.stdout.splitlines()[-1])
+
+
+MEASURES = ("create", "own", "rest", "memory", "heartbeats", "operations")
 
 
 def main():

@@ -1,6 +1,6 @@
 // What one task manager does, on a store of its own, without doors, hosts or databases:
 //
-//   trove-bench-engine throughput create|restart SECONDS CHAINS   operations per second
+//   trove-bench-engine throughput create|restart SECONDS CHAINS THREADS   operations per second
 //   trove-bench-engine waiting COUNT SECONDS                      what waiting operations cost
 //   trove-bench-engine takeover KILLS                             after kill -9 of one of two
 //
@@ -17,7 +17,7 @@ namespace {
 
 int Usage() {
   std::fprintf(stderr,
-               "usage: trove-bench-engine throughput create|restart SECONDS CHAINS\n"
+               "usage: trove-bench-engine throughput create|restart SECONDS CHAINS THREADS\n"
                "       trove-bench-engine waiting COUNT SECONDS\n"
                "       trove-bench-engine takeover KILLS\n");
   return 2;
@@ -32,9 +32,9 @@ int main(int argc, char** argv) {
     return std::atoi(argv[place]);
   };
   trove::StartLogging("bench", trove::LogLevel::kError);
-  if (what == "throughput" && argc == 5)
+  if (what == "throughput" && argc == 6)
     return MeasureThroughput(
-        std::string(argv[2]) == "restart", absl::Seconds(number(3)), number(4));
+        std::string(argv[2]) == "restart", absl::Seconds(number(3)), number(4), number(5));
   if (what == "waiting" && argc == 4) return MeasureWaiting(number(2), absl::Seconds(number(3)));
   if (what == "takeover" && argc == 3) return MeasureTakeover(argv[0], number(2));
   if (what == "worker" && argc == 4) return RunTakeoverWorker(argv[2], argv[3]);

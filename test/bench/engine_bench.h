@@ -12,7 +12,7 @@ namespace trove::taskmanager {
 
 /// Operations per second through one task manager with a conductor and simulated guests, each on a
 /// store object of its own as processes have, in chains: create and delete, or restarts.
-int MeasureThroughput(bool restarts, absl::Duration length, int chains);
+int MeasureThroughput(bool restarts, absl::Duration length, int chains, int threads);
 
 /// Memory and CPU of an engine while `count` operations wait.
 int MeasureWaiting(int count, absl::Duration length);

@@ -81,9 +81,9 @@ class EndsStore final : public ForwardingStore {
 /// chain has ended.
 class Chains {
  public:
-  explicit Chains(bool restarts)
+  Chains(bool restarts, int threads)
       : restarts_(restarts),
-        api_store_(OpenSeededStore(folder_ / "trove.db", clock_)),
+        api_store_(OpenSeededStore({.path = folder_ / "trove.db", .clock = &clock_, .checkpoint = true})),
         conductor_store_(OpenSeededStore(folder_ / "trove.db", clock_)),
         own_store_(OpenSeededStore(folder_ / "trove.db", clock_)),
         store_(*own_store_, [this](const Operation& operation) { OnEnded(operation); }),
@@ -104,9 +104,8 @@ class Chains {
     TROVE_CHECK(reports_.Start(AnyCall()).ok());
     TaskManager::Options options;
     options.mesh_id = "0a1b2c3d";
+    options.engine.threads = threads;
     options.mesh = {"127.0.0.1:1", "tls://127.0.0.1:2", "none"};
-    options.engine.threads = 32;
-    options.engine.queue = 32;
     auto started = TaskManager::Start(
         AnyCall(), store_, bus_, provisioner_, clock_, signer_, master_key_, options);
     TROVE_CHECK(started.ok());
@@ -125,6 +124,11 @@ class Chains {
   }
 
   EndsStore& store() { return store_; }
+  std::int64_t EventsWaiting() {
+    const auto counts = api_store_->CountEngine(AnyCall(), WorkerId("nobody"));
+    TROVE_CHECK(counts.ok());
+    return counts->events_waiting;
+  }
   int ended() const { return ended_; }
   std::vector<double> TakeLatencies() {
     const MutexLock lock(mutex_);
@@ -245,8 +249,8 @@ class Chains {
 
 }  // namespace
 
-int MeasureThroughput(bool restarts, absl::Duration length, int chains) {
-  Chains running(restarts);
+int MeasureThroughput(bool restarts, absl::Duration length, int chains, int threads) {
+  Chains running(restarts, threads);
   running.Begin(chains);
   // Until every chain is well under way.
   while (running.ended() < chains * 2)
@@ -255,30 +259,32 @@ int MeasureThroughput(bool restarts, absl::Duration length, int chains) {
   const absl::Time began = absl::Now();
   const int ended_before = running.ended();
   const double cpu_before = CpuSeconds();
-  const auto threads_before = CpuSecondsByThread();
+  const auto by_thread_before = CpuSecondsByThread();
   const int writes = running.store().writes;
   const int claims = running.store().claims;
   const int claimed = running.store().claimed_operations;
   const int targets = running.store().targets;
   absl::SleepFor(length);
   const int ended = running.ended() - ended_before;
+  const std::int64_t events_waiting = running.EventsWaiting();
   const double seconds = absl::ToDoubleSeconds(absl::Now() - began);
   const double cpu = CpuSeconds() - cpu_before;
   const std::vector<double> latencies = running.TakeLatencies();
-  std::string threads;
+  std::string by_thread;
   for (const auto& [name, spent] : CpuSecondsByThread()) {
-    const auto before = threads_before.find(name);
-    const double ms = (spent - (before == threads_before.end() ? 0 : before->second)) * 1e3 / ended;
+    const auto before = by_thread_before.find(name);
+    const double ms =
+        (spent - (before == by_thread_before.end() ? 0 : before->second)) * 1e3 / ended;
     if (ms < 0.005) continue;
     char text[96];
     std::snprintf(
-        text, sizeof text, "%s\"%s\": %.3f", threads.empty() ? "" : ", ", name.c_str(), ms);
-    threads += text;
+        text, sizeof text, "%s\"%s\": %.3f", by_thread.empty() ? "" : ", ", name.c_str(), ms);
+    by_thread += text;
   }
   std::printf(
       "{\"operations\": %d, \"per_second\": %.1f, \"cpu_ms\": %.3f, \"p50_ms\": %.1f, "
       "\"p99_ms\": %.1f, \"writes\": %.2f, \"claims\": %.2f, \"claimed\": %.2f, "
-      "\"targets\": %.2f, \"cpu_ms_by_thread\": {%s}}\n",
+      "\"targets\": %.2f, \"events_waiting\": %lld, \"cpu_ms_by_thread\": {%s}}\n",
       ended,
       ended / seconds,
       cpu * 1e3 / ended,
@@ -288,7 +294,8 @@ int MeasureThroughput(bool restarts, absl::Duration length, int chains) {
       static_cast<double>(running.store().claims - claims) / ended,
       static_cast<double>(running.store().claimed_operations - claimed) / ended,
       static_cast<double>(running.store().targets - targets) / ended,
-      threads.c_str());
+      static_cast<long long>(events_waiting),
+      by_thread.c_str());
   std::fflush(stdout);
   return 0;
 }

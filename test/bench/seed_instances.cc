@@ -63,7 +63,8 @@ absl::Status Seed(const std::string& path, const ProjectId& project, int count) 
   TROVE_RETURN_IF_ERROR(store->RenewWorker(SeedCall(), worker, absl::Seconds(60)));
   int port = 0;
   while (port < count) {
-    TROVE_ASSIGN_OR_RETURN(Store::Claims claims, store->ClaimDue(SeedCall(), worker, {.operations = 100}));
+    TROVE_ASSIGN_OR_RETURN(Store::Claims claims,
+                           store->ClaimDue(SeedCall(), worker, {.operations = 100}));
     if (claims.operations.empty()) return absl::InternalError("operations are missing");
     for (ClaimedOperation& claimed : claims.operations) {
       OperationWrite write;
