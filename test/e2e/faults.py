@@ -29,7 +29,7 @@ Boundary = collections.namedtuple("Boundary", "index label fired")
 # Starts a service again at once: the launcher's back-off, which grows when a process dies often, is
 # not what is tested here.
 WRAPPER = """#!/bin/bash
-export FAULTS_DIR={folder}/faults FAULTS_LEASE_MS={lease}
+export FAULTS_DIR={faults} FAULTS_LEASE_MS={lease}
 stopping=
 trap 'stopping=1; kill -TERM "$child" 2>/dev/null' TERM INT
 while :; do
@@ -51,7 +51,9 @@ class FaultMesh(Mesh):
         self.programs = self.installation / "bin"
         self.programs.mkdir(parents=True)
         self.faults = self.folder / "faults"
-        self.faults.mkdir()
+        self.api_faults = self.folder / "faults-api"
+        for folder in (self.faults, self.api_faults):
+            folder.mkdir()
         self.path = self.folder / "path"
         self.path.mkdir()
         for source in [*sorted((SAMPLE / "bin").iterdir()), BIN / "trove-agent-mariadb"]:
@@ -61,8 +63,9 @@ class FaultMesh(Mesh):
                 folder = self.installation / "share/trove" / manifest.parent.name
                 folder.mkdir(parents=True, exist_ok=True)
                 shutil.copy(manifest, folder)
-        real = {name: SAMPLE / "bin" / name for name in ("trove-api", "trove-conductor")}
-        real["trove-taskmanager"] = BIN.parent / "test/trove-test-taskmanager"
+        real = {"trove-conductor": SAMPLE / "bin/trove-conductor",
+                "trove-api": BIN.parent / "test/trove-test-api",
+                "trove-taskmanager": BIN.parent / "test/trove-test-taskmanager"}
         real["nats-server"] = pathlib.Path(shutil.which("nats-server"))
         for name, program in real.items():
             if name != "nats-server":
@@ -71,7 +74,8 @@ class FaultMesh(Mesh):
                 link(program, moved)
                 program = moved
             place = (self.path if name == "nats-server" else self.programs) / name
-            place.write_text(WRAPPER.format(folder=self.folder, lease=LEASE_MS, name=place, program=program))
+            place.write_text(WRAPPER.format(
+                faults=self.api_faults if name == "trove-api" else self.faults, lease=LEASE_MS, name=place, program=program))
             place.chmod(0o755)
         for folder in (self.folder, self.installation, self.programs):
             folder.chmod(0o755)
@@ -87,13 +91,15 @@ class FaultMesh(Mesh):
 
     # ---- boundaries
 
-    def plan(self, action, *words):
-        """What shall happen at a boundary. Returns the name of this run."""
+    def plan(self, action, *words, folder=None):
+        """What shall happen at a boundary, of the task manager or with `api_faults` of the api. Returns
+        the name of this run."""
         self._runs += 1
         run = f"r{self._runs}"
-        beside = self.faults / "plan.new"
+        folder = folder or self.faults
+        beside = folder / "plan.new"
         beside.write_text(" ".join([run, action, *map(str, words)]))
-        beside.rename(self.faults / "plan")
+        beside.rename(folder / "plan")
         return run
 
     def forget_plan(self):
@@ -102,10 +108,14 @@ class FaultMesh(Mesh):
 
     def boundaries(self, run):
         """What this run came by, in order."""
-        with contextlib.suppress(FileNotFoundError):
-            lines = [line.split(" ") for line in (self.faults / "log").read_text().splitlines()]
-            return [Boundary(int(words[1]), " ".join(words[2:]), words[-1] in ("kill", "stop", "fail"))
-                    for words in lines if words[0] == run]
+        for folder in (self.faults, self.api_faults):
+            if not (folder / "log").exists():
+                continue
+            lines = [line.split(" ") for line in (folder / "log").read_text().splitlines()]
+            lines = [words for words in lines if words[0] == run]
+            if lines:
+                return [Boundary(int(words[1]), " ".join(words[2:]), words[-1] in ("kill", "stop", "fail"))
+                    for words in lines]
         return []
 
     def fired(self, run):

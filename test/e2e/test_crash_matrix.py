@@ -150,6 +150,7 @@ def other_killed(mesh, case, index, victim):
     run = mesh.plan("stop", index)
     instance, operation = start(mesh, case.kind, instance)
     there = stop_there(mesh, run)(operation)
+    mesh.forget_plan()  # else whoever looks after the guest later stops there
     killed = False
     for pid in mesh.service(victim):
         with contextlib.suppress(ProcessLookupError):
