@@ -151,9 +151,9 @@ void HealthMonitor::Run(const std::stop_token& stop) {
       told = absl::Now();
     }
     const MutexLock lock(mutex_);
-    changed_.WaitUntil(mutex_, absl::Now() + std::min(kLookEach, interval), [&] {
-      return kicked_ || stop.stop_requested();
-    });
+    changed_.WaitUntil(mutex_,
+                       absl::Now() + std::min(kLookEach, interval),
+                       [&]() TROVE_REQUIRES(mutex_) { return kicked_ || stop.stop_requested(); });
   }
 }
 

@@ -8,7 +8,6 @@
 namespace trove::mariadb {
 namespace {
 
-using agent::Restarting;
 using agent::ServerSettings;
 
 bool Says(const absl::Status& status, const std::string& word) {

@@ -52,7 +52,9 @@ absl::Status FakeDatastore::Do(const Call& call, const std::string& what) {
   const MutexLock lock(mutex_);
   asked_.push_back(what);
   while (held_ && call.Check().ok()) {
-    changed_.WaitUntil(mutex_, absl::Now() + absl::Milliseconds(10), [&] { return !held_; });
+    changed_.WaitUntil(mutex_, absl::Now() + absl::Milliseconds(10), [&]() TROVE_REQUIRES(mutex_) {
+      return !held_;
+    });
   }
   if (absl::Status late = call.Check(); !late.ok()) return late;
   return status_;
