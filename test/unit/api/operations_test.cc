@@ -168,6 +168,23 @@ TEST_CASE("an operation that failed is begun again", "[unit][api]") {
   CHECK(api.ClaimOne().operation.id.value() == created->operation_id());
 }
 
+TEST_CASE("a cancel and a retry wake the task managers", "[unit][api]") {
+  ServedApi api;
+  const Actor owner = api.ActAs("p1", "member");
+  std::atomic<int> woken = 0;
+  const auto created = owner(&Instances::CreateInstance, Orders());
+  REQUIRE(created.ok());
+  api.FinishDue({SetTask{TaskStatus::kBuildingErrorServer}}, OperationState::kFailed);
+  const auto subscription =
+      api.bus().Subscribe(SoonCall(), TaskWakeSubject(), {}, [&](const BusMessage&) { ++woken; });
+  REQUIRE(subscription.ok());
+  const std::string& id = created->operation_id();
+  REQUIRE(owner(&Stub::RetryOperation, On<v1::RetryOperationRequest>(id)).ok());
+  CHECK(Eventually(absl::Seconds(5), [&] { return woken == 1; }));
+  REQUIRE(owner(&Stub::CancelOperation, On<v1::CancelOperationRequest>(id)).ok());
+  CHECK(Eventually(absl::Seconds(5), [&] { return woken == 2; }));
+}
+
 TEST_CASE("a watch hears of a change at once when the bus tells of it", "[unit][api]") {
   ServedApi api;
   client::Client tenant = api.As("p1", "member");
@@ -187,7 +204,7 @@ TEST_CASE("a watch hears of a change at once when the bus tells of it", "[unit][
   CHECK(seen == 2);
 }
 
-TEST_CASE("a watch of nothing, or at the end of the service, says so", "[unit][api]") {
+TEST_CASE("a watch of nothing says so", "[unit][api]") {
   ServedApi api;
   client::Client tenant = api.As("p1", "member");
   CHECK(ReasonOf(tenant.WatchOperation(SoonCall(), "nope", [](const v1::Operation&) {}).status())
