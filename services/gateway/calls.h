@@ -138,9 +138,9 @@ Endpoint WatchCall(ApiClient& api,
                             watcher,
                             then,
                             [to_event, &asked, event = std::move(feed.event)](
-                                const Item& item, std::function<void()> next) {
+                                const Item& item, const std::function<void()>& next) {
                               if (const auto sent = to_event(item, asked)) {
-                                event(*sent, std::move(next));
+                                event(*sent, next);
                               } else {
                                 next();
                               }

@@ -86,9 +86,8 @@ class ChangeCall : public std::enable_shared_from_this<ChangeCall> {
             &Stub::async::UpdateInstance,
             caller_,
             std::move(request),
-            [self = shared_from_this()](absl::StatusOr<v1::Instance> instance, ApiAnswer answer) {
-              self->Finish(instance, answer);
-            });
+            [self = shared_from_this()](const absl::StatusOr<v1::Instance>& instance,
+                                        ApiAnswer answer) { self->Finish(instance, answer); });
   }
 
   void Finish(const absl::StatusOr<v1::Instance>& instance, ApiAnswer answer) {

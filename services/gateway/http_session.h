@@ -375,7 +375,7 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
 
   // Begins an answer that goes on; null: there are too many. Not on the strand.
   std::shared_ptr<BodyStream> BeginStream(HttpResponse head, StreamOptions options) {
-    std::shared_ptr<void> place = server_->AddStream();
+    const std::shared_ptr<void> place = server_->AddStream();
     if (place == nullptr) return nullptr;
     const auto buffer =
         std::make_shared<StreamBuffer>(std::move(options),
@@ -384,14 +384,21 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
                                          if (const auto self = weak.lock())
                                            self->Post([](Session& session) { session.Pump(); });
                                        });
-    Post([head = std::move(head), buffer, place = std::move(place)](Session& session) mutable {
-      session.StartStream(std::move(head), std::move(buffer), std::move(place));
-    });
-    if (cut_) buffer->Abort();
+    if (cut_) {
+      buffer->Abort();
+      return buffer;
+    }
+    asio::post(stream_.get_executor(),
+               [weak = this->weak_from_this(), head = std::move(head), buffer, place]() {
+                 // Whoever feeds it must hear of it when nobody is left to send.
+                 const auto self = weak.lock();
+                 if (self == nullptr) return buffer->Abort();
+                 self->StartStream(head, buffer, place);
+               });
     return buffer;
   }
 
-  void StartStream(HttpResponse head,
+  void StartStream(const HttpResponse& head,
                    std::shared_ptr<StreamBuffer> buffer,
                    std::shared_ptr<void> place) {
     if (state_ == State::kClosed) return buffer->Abort();

@@ -24,34 +24,34 @@ struct Names {
 };
 
 const Names& InstanceNames() {
-  static const Names names{"instance",
-                           {{"instance.name", "name"},
-                            {"flavor_id", "flavorRef"},
-                            {"volume_size_gib", "volume.size"},
-                            {"datastore", "datastore.type"},
-                            {"datastore_version", "datastore.version"},
-                            {"datastore_version_number", "datastore.version_number"},
-                            {"configuration_id", "configuration"}}};
-  return names;
+  static const Names kNames{"instance",
+                            {{"instance.name", "name"},
+                             {"flavor_id", "flavorRef"},
+                             {"volume_size_gib", "volume.size"},
+                             {"datastore", "datastore.type"},
+                             {"datastore_version", "datastore.version"},
+                             {"datastore_version_number", "datastore.version_number"},
+                             {"configuration_id", "configuration"}}};
+  return kNames;
 }
 
 const Names& ChangeNames() {
-  static const Names names{"instance",
-                           {{"instance.name", "name"}, {"configuration_id", "configuration"}}};
-  return names;
+  static const Names kNames{"instance",
+                            {{"instance.name", "name"}, {"configuration_id", "configuration"}}};
+  return kNames;
 }
 
 const Names& ResizeNames() {
-  static const Names names{"resize", {{"flavor_id", "flavorRef"}, {"size_gib", "volume.size"}}};
-  return names;
+  static const Names kNames{"resize", {{"flavor_id", "flavorRef"}, {"size_gib", "volume.size"}}};
+  return kNames;
 }
 
 const Names& ConfigurationNames() {
-  static const Names names{"configuration",
-                           {{"datastore", "datastore.type"},
-                            {"datastore_version", "datastore.version"},
-                            {"datastore_version_number", "datastore.version_number"}}};
-  return names;
+  static const Names kNames{"configuration",
+                            {{"datastore", "datastore.type"},
+                             {"datastore_version", "datastore.version"},
+                             {"datastore_version_number", "datastore.version_number"}}};
+  return kNames;
 }
 
 std::string RestName(const Names& names, std::string_view field) {

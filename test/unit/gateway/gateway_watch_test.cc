@@ -178,6 +178,7 @@ TEST_CASE("a client that does not read is dropped and holds up nobody", "[unit][
 TEST_CASE("a hundred clients watch at once", "[unit][gateway]") {
   Rest rest;
   std::vector<std::unique_ptr<Watch>> watches;
+  watches.reserve(100);
   for (int i = 0; i < 100; ++i)
     watches.push_back(std::make_unique<Watch>(rest, "/v1.0/p/events/watch"));
   for (const auto& watch : watches)
