@@ -66,7 +66,7 @@ class StreamState : public std::enable_shared_from_this<StreamState<Response>> {
     });
     {
       const MutexLock lock(mutex_);
-      room_.WaitUntil(mutex_, call.deadline, [&] {
+      room_.WaitUntil(mutex_, call.deadline, [&]() TROVE_REQUIRES(mutex_) {
         return closing_ || call.stop.stop_requested() || buffer_.size() < options_.buffer;
       });
       if (closing_) return over_;
