@@ -1,6 +1,7 @@
 #include "services/taskmanager/engine.h"
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 #include <set>
 #include <utility>
@@ -13,6 +14,7 @@ namespace trove::taskmanager {
 namespace {
 
 constexpr absl::Duration kStoreTime = absl::Seconds(2);
+constexpr absl::Duration kClaimTime = absl::Minutes(1);
 
 // Between two looks at the store that nobody asked for, however soon something is due: a store that
 // says "due now" and gives nothing must not keep a processor busy.
@@ -121,12 +123,18 @@ absl::Time Engine::ScanOnce(const std::stop_token& stop) {
   }
   const std::shared_ptr<const WorkerTerm> term = lease_.Current();
   if (term == nullptr) return std::min(latest, absl::Now() + kLeaseWait);
+  // A claim that takes long may still be made. As long as the lease lives nobody else may have what
+  // it gave, so it is waited for, and it cannot take longer than the lease lives.
+  std::stop_source over;
+  const std::stop_callback when_stopping(stop, [&over] { over.request_stop(); });
+  const std::stop_callback when_lost(term->lost, [&over] { over.request_stop(); });
   auto claims = store_.ClaimDue(
-      CallFor(kStoreTime, stop, "claim"),
+      CallFor(kClaimTime, over.get_token(), "claim"),
       term->id,
       {.operations = free, .per_host = options_.operations_per_host, .host = options_.host});
   if (!claims.ok()) {
-    if (absl::IsAborted(claims.status())) {
+    const bool lost = term->lost.stop_requested();
+    if (absl::IsAborted(claims.status()) || absl::IsDeadlineExceeded(claims.status()) || lost) {
       lease_.Abandon(*term);
       return std::min(latest, absl::Now() + kLeaseWait);
     }
@@ -249,7 +257,13 @@ std::shared_ptr<OperationRun> Engine::FindRun(const RunKey& key) {
 void Engine::RunClaimed(const RunKey& key) {
   // What has not begun when the drain does is given back with the lease.
   while (const auto run = draining_.stop_requested() ? nullptr : FindRun(key)) {
-    const OperationRun::Result result = run->Run();
+    OperationRun::Result result = OperationRun::Result::kHeld;
+    try {
+      result = run->Run();
+    } catch (const std::exception& error) {
+      log_.Error("an operation could not be run",
+                 {{"operation", key.second.value()}, {"error", error.what()}});
+    }
     const MutexLock lock(mutex_);
     if (result == OperationRun::Result::kEnded) ++finished_;
     if (const auto again = again_.find(key); again != again_.end()) {

@@ -269,6 +269,66 @@ TEST_CASE("an operation that the store takes nothing for is tried again by its h
         OperationState::kSucceeded);
 }
 
+/// Makes one claim, and does not say so.
+class Mumbling final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  std::atomic<bool> mumbles = true;
+
+  absl::StatusOr<Claims> ClaimDue(const Call& call,
+                                  const WorkerId& worker,
+                                  const ClaimLimits& limits) override {
+    auto claims = store_.ClaimDue(call, worker, limits);
+    if (claims.ok() && !claims->operations.empty() && mumbles.exchange(false))
+      return absl::DeadlineExceededError("too late");
+    return claims;
+  }
+};
+
+TEST_CASE("what was claimed and not heard of is claimed again", "[unit][taskmanager]") {
+  const SystemClock clock;
+  const std::unique_ptr<Store> store = OpenSeededStore(clock);
+  Mumbling mumbling(*store);
+  Workflow workflow;
+  workflow.kind = "instance.create";
+  workflow.steps.push_back({.name = "only", .run = [](StepContext&) -> Outcome {
+                              return Done{};
+                            }});
+  const Workflows workflows({workflow});
+  WorkerLease lease(mumbling,
+                    {.lease = absl::Milliseconds(500), .renew_every = absl::Milliseconds(100)});
+  Engine engine(mumbling, clock, workflows, lease, {});
+  const NewInstance made = NewSeededInstance("p1", "instance.create");
+  REQUIRE(store->CreateInstance(SoonCall(), SeededRequester("p1"), made).ok());
+  engine.Wake();
+  CHECK(Eventually(absl::Seconds(10), [&] { return engine.finished() == 1; }));
+  CHECK_FALSE(mumbling.mumbles);
+}
+
+TEST_CASE("a workflow that throws is tried again", "[unit][taskmanager]") {
+  const SystemClock clock;
+  const std::unique_ptr<Store> store = OpenSeededStore(clock);
+  std::atomic<int> throws = 2;
+  Workflow workflow;
+  workflow.kind = "instance.create";
+  workflow.steps.push_back({.name = "only", .run = [](StepContext&) -> Outcome {
+                              return Fail{"broken", ""};
+                            }});
+  workflow.on_failed = [&](const Failure&) -> std::vector<Effect> {
+    if (throws-- > 0) throw std::runtime_error("oops");
+    return {};
+  };
+  const Workflows workflows({workflow});
+  WorkerLease lease(*store, {});
+  Engine engine(*store, clock, workflows, lease, {.retry_held = absl::Milliseconds(10)});
+  const NewInstance made = NewSeededInstance("p1", "instance.create");
+  REQUIRE(store->CreateInstance(SoonCall(), SeededRequester("p1"), made).ok());
+  engine.Wake();
+  CHECK(Eventually(absl::Seconds(10), [&] { return engine.finished() == 1; }));
+  CHECK(store->GetOperation(SoonCall(), std::nullopt, made.operation.id)->error ==
+        "step only: broken");
+}
+
 TEST_CASE("a drain does not wait for an operation that the store takes nothing for",
           "[unit][taskmanager]") {
   const SystemClock clock;
