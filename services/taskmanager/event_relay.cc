@@ -80,7 +80,11 @@ void EventRelay::Run(const std::stop_token& stop) {
     }
     if (failures > 0) log_.Info("events flow again", {});
     failures = 0;
-    if (*relayed > 0) continue;
+    if (*relayed >= options_.batch) continue;
+    if (*relayed > 0) {
+      Pause(stop, options_.gather);
+      continue;
+    }
     const MutexLock lock(mutex_);
     changed_.WaitUntil(
         mutex_, absl::Now() + options_.look_every, [&]() TROVE_NO_THREAD_SAFETY_ANALYSIS {

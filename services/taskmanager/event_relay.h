@@ -29,6 +29,8 @@ class EventRelay {
   struct Options {
     std::string source;  ///< of the events: `/trove/<mesh id>`
     absl::Duration look_every = absl::Milliseconds(250);
+    /// Between two looks while there is something: what is published together costs the store once.
+    absl::Duration gather = absl::Milliseconds(20);
     absl::Duration lease = absl::Seconds(5);
     int batch = 500;
     int lanes = 4;  ///< how many events are on their way to the bus at a time
