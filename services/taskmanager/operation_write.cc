@@ -96,9 +96,13 @@ bool OperationRun::IsCancellable() const {
   if (workflow_ == nullptr || !workflow_->cancellable) return false;
   // What has ended may be begun again by a retry.
   if (memory_.has_undo() && !IsEnded(operation_.state)) return false;
-  for (std::size_t i = 0; i < operation_.steps.size(); ++i)
-    if (workflow_->steps[i].point_of_no_return && operation_.steps[i].state == StepState::kDone)
+  for (std::size_t i = 0; i < operation_.steps.size(); ++i) {
+    const Step& step = workflow_->steps[i];
+    const StepState state = operation_.steps[i].state;
+    if (step.point_of_no_return && state == StepState::kDone) return false;
+    if (step.not_cancelled && (state == StepState::kRunning || state == StepState::kDone))
       return false;
+  }
   return true;
 }
 

@@ -84,6 +84,10 @@ struct Step {
   /// only what came after it.
   bool point_of_no_return = false;
 
+  /// Once this step has begun, the operation is not cancelled any more: what clients may have done
+  /// since cannot be undone. A failure still undoes it.
+  bool not_cancelled = false;
+
   /// Of one `undo` from its first start, waits and retries included. What is not undone by then
   /// remains, and the operation says so.
   absl::Duration undo_limit = absl::Minutes(5);

@@ -28,7 +28,10 @@ constexpr absl::Duration kStopPatience = absl::Minutes(4);
 constexpr int kDiscardAttempts = 4;
 
 constexpr char kStoppedFact[] = "was_stopped";
-constexpr char kCommittedFact[] = "upgrade_begun";
+constexpr char kCommittedFact[] = "upgrade_begun";  // since then the volume may be another
+constexpr char kRevertedFact[] = "reverted";        // and since then it is the old one again
+constexpr char kToldFact[] = "told_new";  // the guest may have the new version in its settings
+constexpr char kStopSinceFact[] = "stop_since";
 
 constexpr char kHelp[] =
     "The instance has its old version and its old data. Mend what the error names, and upgrade it "
@@ -64,25 +67,35 @@ Outcome Stop(const WorkflowParts& parts, StepContext& context) {
 Outcome StartOld(const WorkflowParts& parts, StepContext& context) {
   const auto target = LocalTarget(parts, context);
   if (!target.ok()) return OutcomeOf(target.status());
-  const bool told_new = !context.Fact(kCommittedFact).empty();
+  const bool told_new = !context.Fact(kToldFact).empty();
   if (!told_new && context.Fact(kStoppedFact) == "yes") return Done{};
   auto driven = UndoByJob(parts, context, *target, told_new ? kUpgradeTime : kStartTime, [&] {
     return told_new ? UpgradeOf(ServerSettingsOf(*target)) : StartOf();
   });
-  if (const auto* report = std::get_if<mesh::v1::JobReport>(&driven))
-    return Done{ServerAsReported(*report)};
-  return std::get<Outcome>(std::move(driven));
+  const auto* report = std::get_if<mesh::v1::JobReport>(&driven);
+  if (report == nullptr) return std::get<Outcome>(std::move(driven));
+  context.SetFact(kToldFact, "");
+  return Done{ServerAsReported(*report)};
 }
 
 // Twice is safe: a finished snapshot is left as it is, and one that is not is gone on with.
 Outcome Snapshot(const WorkflowParts& parts, StepContext& context) {
   const auto target = LocalTarget(parts, context);
   if (!target.ok()) return OutcomeOf(target.status());
+  const GuestRef guest = RefOf(target->guest, context.generation());
+  const std::string name = SnapshotName(context.operation());
+  if (!context.Fact(kRevertedFact).empty()) {
+    // Begun again by a retry: a snapshot that stayed then does not have what was written since.
+    absl::Status begun =
+        parts.provisioner.RemoveSnapshot(context.call(), guest, target->volume.id, name);
+    if (!begun.ok()) return OutcomeOf(begun);
+    for (const char* fact : {kRevertedFact, kCommittedFact, kStopSinceFact})
+      context.SetFact(fact, "");
+    begun = context.Save({});
+    if (!begun.ok()) return OutcomeOf(begun);
+  }
   const absl::Status kept =
-      parts.provisioner.SnapshotVolume(context.call(),
-                                       RefOf(target->guest, context.generation()),
-                                       target->volume.id,
-                                       SnapshotName(context.operation()));
+      parts.provisioner.SnapshotVolume(context.call(), guest, target->volume.id, name);
   if (kept.ok()) return Done{};
   // There is more to copy: no failure, and others have their turn in between.
   if (absl::IsDeadlineExceeded(kept)) return WaitFor{MessageOf(kept), "", kBetweenPieces, {}};
@@ -101,13 +114,13 @@ Outcome Revert(const WorkflowParts& parts, StepContext& context) {
   const GuestRef guest = RefOf(target->guest, context.generation());
   const std::string name = SnapshotName(context.operation());
   // What no upgrade has touched need not be put back.
-  if (!context.Fact(kCommittedFact).empty() && context.Fact("reverted").empty()) {
+  if (!context.Fact(kCommittedFact).empty() && context.Fact(kRevertedFact).empty()) {
     const absl::Status reverted =
         parts.provisioner.RevertVolume(context.call(), guest, target->volume.id, name);
     if (absl::IsDeadlineExceeded(reverted))
       return WaitFor{MessageOf(reverted), "", kBetweenPieces, {}};
     if (!reverted.ok() && !absl::IsNotFound(reverted)) return Insist(reverted);
-    context.SetFact("reverted", "yes");
+    context.SetFact(kRevertedFact, "yes");
     const absl::Status saved = context.Save({});
     if (!saved.ok()) return Insist(saved);
   }
@@ -121,7 +134,7 @@ Outcome Upgrade(const WorkflowParts& parts, StepContext& context) {
   if (context.Fact(kCommittedFact).empty()) {
     // Before anything can have written to the volume.
     context.SetFact(kCommittedFact, "yes");
-    context.SetFact("reverted", "");
+    context.SetFact(kToldFact, "yes");
     const absl::Status saved = context.Save({});
     if (!saved.ok()) return OutcomeOf(saved);
   }
@@ -143,9 +156,9 @@ Outcome StopNew(const WorkflowParts& parts, StepContext& context) {
   const auto target = LocalTarget(parts, context);
   if (!target.ok()) return Insist(target.status());
   absl::Time since;
-  if (!absl::ParseTime(absl::RFC3339_full, context.Fact("stop_since"), &since, nullptr)) {
+  if (!absl::ParseTime(absl::RFC3339_full, context.Fact(kStopSinceFact), &since, nullptr)) {
     since = context.now();
-    context.SetFact("stop_since", absl::FormatTime(since, absl::UTCTimeZone()));
+    context.SetFact(kStopSinceFact, absl::FormatTime(since, absl::UTCTimeZone()));
   }
   if (context.now() - since < kStopPatience) {
     auto driven = UndoByJob(parts, context, *target, kStopTime, StopOf);
@@ -211,6 +224,9 @@ Workflow UpgradeInstanceWorkflow(const WorkflowParts& parts) {
        .limit = absl::Minutes(12),
        .attempts = 2,
        .point_of_no_return = true,
+       // The new server serves before we hear of it: to put the data back would lose what clients
+       // have written by then.
+       .not_cancelled = true,
        .undo_limit = absl::Minutes(10)},
       {.name = "discard",
        .run = With(parts, Discard),

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 
 #include "services/taskmanager/operation_run.h"
@@ -99,6 +101,30 @@ TEST_CASE("a step that may be cancelled is interrupted", "[unit][taskmanager]") 
   CHECK(run.Run() == Result::kEnded);
   CHECK(s.trace == Names{"a", "b", "~b", "~a"});
   CHECK(s.Get().state == OperationState::kCancelled);
+}
+
+TEST_CASE("what has begun and must not be cancelled goes on, and is undone when it fails",
+          "[unit][taskmanager]") {
+  Scripted s([](Workflow& workflow) { workflow.steps[1].not_cancelled = true; });
+  bool fails = false;
+  bool over = false;
+  s.run["b"] = [&](StepContext&) -> Outcome {
+    if (!over) return WaitFor{"for the guest", "", absl::Seconds(1), {}};
+    if (fails) return Fail{"no", ""};
+    return Done{};
+  };
+  SECTION("it ends well") {}
+  SECTION("it fails") {
+    fails = true;
+  }
+  s.Accept();
+  s.RunDue();
+  CHECK_FALSE(s.Get().cancellable);
+  CHECK_FALSE(s.Cancel());
+  over = true;
+  s.RunToEnd();
+  CHECK(s.Get().state == (fails ? OperationState::kFailed : OperationState::kSucceeded));
+  CHECK((std::count(s.trace.begin(), s.trace.end(), "~b") == 1) == fails);
 }
 
 TEST_CASE("what is past its point of no return goes on", "[unit][taskmanager]") {
