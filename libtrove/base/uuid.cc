@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cctype>
+#include <cstdint>
+#include <utility>
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -66,6 +68,14 @@ std::string RandomAlphanumeric(std::size_t length) {
 
 std::string NewUuid() {
   return Format(RandomBytes(16), 4);
+}
+
+std::string NewOrderedUuid(absl::Time now) {
+  std::string bytes = RandomBytes(16);
+  auto rest = static_cast<std::uint64_t>(absl::ToUnixMillis(now));
+  for (int place = 5; place >= 0; --place, rest >>= 8)
+    bytes[static_cast<std::size_t>(place)] = static_cast<char>(rest & 0xff);
+  return Format(std::move(bytes), 7);
 }
 
 std::string NamedUuid(std::string_view name) {

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include <absl/time/time.h>
+
 namespace trove {
 
 /// `count` bytes from the system's random generator. Aborts when there is none.
@@ -17,6 +19,11 @@ std::string RandomAlphanumeric(std::size_t length);
 
 /// A random id (RFC 9562, version 4), lower case, 36 characters.
 std::string NewUuid();
+
+/// An id that sorts after those made earlier, to the millisecond (RFC 9562, version 7): rows that
+/// are made together lie together in every index, so that they are cheap to write. Its first half
+/// tells when it was made, and is shared by those made at once: never shorten it.
+std::string NewOrderedUuid(absl::Time now);
 
 /// The version 5 id of `name` in the namespace of this project: the same name gives the same id on
 /// every machine.

@@ -32,6 +32,18 @@ TEST_CASE("a new id is a random version 4 id", "[unit][base]") {
   CHECK(seen.size() == 200);
 }
 
+TEST_CASE("an ordered id sorts after those made earlier", "[unit][base]") {
+  const absl::Time first = absl::FromUnixMillis(1'700'000'000'123);
+  const std::string id = NewOrderedUuid(first);
+  CHECK(IsUuid(id));
+  CHECK(id.substr(0, 13) == "018bcfe5-687b");
+  CHECK(id[14] == '7');
+  CHECK(std::string("89ab").find(id[19]) != std::string::npos);
+  CHECK(NewOrderedUuid(first) != id);
+  CHECK(NewOrderedUuid(first + absl::Milliseconds(1)) > id);
+  CHECK(NewOrderedUuid(first + absl::Hours(24 * 365 * 100)) > id);
+}
+
 TEST_CASE("only a canonical id is one", "[unit][base]") {
   const auto [text, want] = GENERATE(table<std::string, bool>({
       {"9c1f0a52-6e3b-4d77-8b21-5d94e04ac613", true},
