@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include <absl/time/clock.h>
+
 #include "trove/mesh/v1/operation_input.pb.h"
 
 #include "libtrove/base/status_macros.h"
@@ -106,7 +108,7 @@ bool IsEarlier(const std::string& version, const std::string& other) {
 
 Operation NewOperation(std::string_view kind, absl::Time deadline, const Caller& caller) {
   Operation operation;
-  operation.id = OperationId(NewUuid());
+  operation.id = OperationId(NewOrderedUuid(absl::Now()));
   operation.kind = kind;
   operation.deadline = deadline;
   operation.requested_by = caller.user;

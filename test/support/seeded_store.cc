@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <absl/time/clock.h>
+
 #include "libtrove/base/check.h"
 #include "libtrove/base/uuid.h"
 #include "libtrove/model/manifest.h"
@@ -73,7 +75,7 @@ NewInstance NewSeededInstance(const std::string& project,
   made.guest_id = GuestId(NewUuid());
   made.volume_id = VolumeId(NewUuid());
   made.endpoint_id = EndpointId(NewUuid());
-  made.operation.id = OperationId(NewUuid());
+  made.operation.id = OperationId(NewOrderedUuid(absl::Now()));
   made.operation.project_id = made.instance.project_id;
   made.operation.instance_id = made.instance.id;
   made.operation.kind = kind;
@@ -84,7 +86,7 @@ NewInstance NewSeededInstance(const std::string& project,
 NewAction NewSeededAction(const InstanceId& instance, const std::string& kind, TaskStatus task) {
   NewAction action;
   action.instance_id = instance;
-  action.operation.id = OperationId(NewUuid());
+  action.operation.id = OperationId(NewOrderedUuid(absl::Now()));
   action.operation.instance_id = instance;
   action.operation.kind = kind;
   action.task = task;
