@@ -233,6 +233,14 @@ absl::Status MarkPublished(Transaction& tx, const WorkerId& worker, std::int64_t
                             "UPDATE event_relay SET published = "
                             "max(published, min(stamped, ?))",
                             position));
+  // Events are in the order of their time, so that mostly one look at the oldest is all.
+  absl::Time oldest = absl::InfiniteFuture();
+  {
+    Statement row(tx.db, "SELECT at FROM events ORDER BY sequence LIMIT 1");
+    TROVE_ASSIGN_OR_RETURN(const bool found, row.Step());
+    if (found) row.Read(oldest);
+  }
+  if (oldest >= tx.now - kKept) return absl::OkStatus();
   // As many as a busy minute brings, so that a sweep never takes long.
   std::optional<std::int64_t> last;
   {
