@@ -100,8 +100,10 @@ void SimulatedGuests::OnStopped(const GuestId& guest) {
 void SimulatedGuests::OnReset(const GuestId& guest) {
   const MutexLock lock(mutex_);
   if (const auto found = guests_.find(guest); found != guests_.end()) {
-    // Its generation is its host's to remember; what its jobs were stays for tests to see.
+    // Its generation is its host's to remember; what its jobs were stays for tests to see. And no
+    // start of an agent counts less than an earlier one.
     Guest fresh;
+    fresh.incarnation = found->second.incarnation;
     fresh.begun = std::move(found->second.begun);
     found->second = std::move(fresh);
   }
@@ -131,6 +133,16 @@ void SimulatedGuests::FailNext(mesh::v1::Job::KindCase kind,
 void SimulatedGuests::SetJobTime(mesh::v1::Job::KindCase kind, absl::Duration time) {
   const MutexLock lock(mutex_);
   job_times_[kind] = time;
+  for (const auto& [id, guest] : guests_) {
+    for (const auto& [job_id, entry] : guest.journal) {
+      if (entry.finished || entry.job.kind_case() != kind) continue;
+      timers_.emplace(absl::Now() + time,
+                      [this, guest_id = id, ended = job_id, incarnation = guest.incarnation] {
+                        FinishJob(guest_id, ended, incarnation);
+                      });
+    }
+  }
+  changed_.NotifyAll();
 }
 
 void SimulatedGuests::SetRestartRequired(bool required) {

@@ -73,7 +73,7 @@ class SimulatedGuests final : public taskmanager::GuestWatcher {
   void FailNextJobs(int times, std::string error, bool retryable);
   /// The next `times` jobs of this kind end like this.
   void FailNext(mesh::v1::Job::KindCase kind, int times, std::string error, bool retryable);
-  /// Jobs of this kind take this long from now on.
+  /// Jobs of this kind take this long from now on, at most also those that are under way.
   void SetJobTime(mesh::v1::Job::KindCase kind, absl::Duration time);
   /// Whether a ConfigureJob that may not restart the server reports that it must be restarted.
   void SetRestartRequired(bool required);

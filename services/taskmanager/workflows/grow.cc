@@ -31,18 +31,22 @@ Outcome GrowVolume(const WorkflowParts& parts, StepContext& context) {
   return Done{};
 }
 
-// The agent's own settings say how large the volume is, and the server's too. Twice is safe: an
-// agent that has these settings is left as it is, and the same job is done once by the guest.
+// The server first, then the agent, whose own settings say how large the volume is: it is started
+// anew for them. Twice is safe: the same job is done once by the guest, and an agent that has these
+// settings is left as it is.
 Outcome TellGuest(const WorkflowParts& parts, StepContext& context) {
-  const auto target = GrownTarget(parts, context);
-  if (!target.ok()) return OutcomeOf(target.status());
-  const absl::Status ensured = EnsureGuest(parts, context, *target);
-  if (!ensured.ok()) return OutcomeOf(ensured);
-  auto driven = RunJob(parts, context, *target, kConfigureTime, [&] {
-    return ConfigureOf(ServerSettingsOf(*target), /*may_restart=*/false);
+  const auto grown = GrownTarget(parts, context);
+  if (!grown.ok()) return OutcomeOf(grown.status());
+  // Until the job is done, the agent that does it stays.
+  const auto before = LocalTarget(parts, context);
+  if (!before.ok()) return OutcomeOf(before.status());
+  auto driven = RunJob(parts, context, *before, kConfigureTime, [&] {
+    return ConfigureOf(ServerSettingsOf(*grown), /*may_restart=*/false);
   });
-  if (std::holds_alternative<mesh::v1::JobReport>(driven)) return Done{};
-  return std::get<Outcome>(std::move(driven));
+  if (std::holds_alternative<Outcome>(driven)) return std::get<Outcome>(std::move(driven));
+  const absl::Status ensured = EnsureGuest(parts, context, *grown);
+  if (!ensured.ok()) return OutcomeOf(ensured);
+  return Done{};
 }
 
 Outcome Finish(const WorkflowParts&, StepContext& context) {

@@ -31,7 +31,7 @@ const std::vector<Moment>& EveryMoment() {
       {.kind = "instance.detach", .step = "configure", .job = Job::kConfigure},
       {.kind = "instance.upgrade", .step = "stop", .job = Job::kStop},
       {.kind = "instance.upgrade", .step = "snapshot", .method = "SnapshotVolume"},
-      {.kind = "instance.upgrade", .step = "upgrade", .job = Job::kUpgrade},
+      {.kind = "instance.upgrade", .step = "upgrade", .cancellable = false, .job = Job::kUpgrade},
       {.kind = "instance.upgrade",
        .step = "discard",
        .cancellable = false,

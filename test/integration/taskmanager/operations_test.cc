@@ -192,6 +192,32 @@ TEST_CASE("what fails for good is undone, and the instance says why",
   CHECK(s.mesh.provisioner.snapshots().empty());
 }
 
+TEST_CASE("an upgrade that fails again after a retry is put back again",
+          "[integration][taskmanager]") {
+  Stage s;
+  const bool snapshot_stays = GENERATE(false, true);
+  CAPTURE(snapshot_stays);
+  const std::string before = s.mesh.Picture(s.made);
+  s.mesh.guests->FailNext(mesh::v1::Job::kUpgrade, 1, "it broke", false);
+  if (snapshot_stays)
+    s.mesh.provisioner.FailNext("RemoveSnapshot", 3, absl::InternalError("not now"));
+  const OperationId upgrade = s.Begin("instance.upgrade");
+  REQUIRE(s.mesh.Ends(upgrade));
+  CHECK(s.Becomes(before));
+  // What tenants have written since is not lost by going back once more.
+  s.mesh.provisioner.WriteTo(s.made.guest_id);
+  const std::string written = s.mesh.Picture(s.made);
+  CHECK(written != before);
+  s.mesh.guests->FailNext(mesh::v1::Job::kUpgrade, 1, "it broke", false);
+  REQUIRE(s.mesh.Retry(upgrade).ok());
+  REQUIRE(s.mesh.Ends(upgrade));
+  CHECK(s.mesh.Get(upgrade).state == OperationState::kFailed);
+  CHECK(s.mesh.provisioner.calls("RevertVolume") == 2);
+  CHECK(s.Becomes(written));
+  INFO(written << s.mesh.Picture(s.made));
+  CHECK(s.mesh.Picture(s.made) == written);
+}
+
 TEST_CASE("a version that cannot be put back says what remains", "[integration][taskmanager]") {
   Stage s;
   s.mesh.guests->FailNext(mesh::v1::Job::kUpgrade, 2, "it broke", false);
