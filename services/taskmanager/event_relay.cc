@@ -1,9 +1,5 @@
 #include "services/taskmanager/event_relay.h"
 
-#include <algorithm>
-#include <cstddef>
-#include <functional>
-#include <latch>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -46,7 +42,6 @@ EventRelay::EventRelay(Store& store, Bus& bus, WorkerLease& worker, Options opti
       bus_(bus),
       worker_(worker),
       options_(std::move(options)),
-      lanes_("relay", options_.lanes, static_cast<std::size_t>(options_.lanes)),
       thread_([this](const std::stop_token& stop) { Run(stop); }) {}
 
 EventRelay::~EventRelay() {
@@ -123,7 +118,12 @@ absl::StatusOr<int> EventRelay::RelayOnce(const std::stop_token& stop) {
     stream_made_ = true;
   }
   absl::Status published;
-  const std::int64_t position = PublishAll(stop, *events, &published);
+  std::int64_t position = 0;
+  for (const EventRecord& event : *events) {
+    published = Publish(stop, event);
+    if (!published.ok()) break;
+    position = event.position;
+  }
   if (position > 0) {
     const absl::Status marked =
         store_.MarkPublished(CallFor(kStoreTime, stop, "event relay"), term->id, position);
@@ -131,39 +131,6 @@ absl::StatusOr<int> EventRelay::RelayOnce(const std::stop_token& stop) {
   }
   TROVE_RETURN_IF_ERROR(published);
   return static_cast<int>(events->size());
-}
-
-std::int64_t EventRelay::PublishAll(const std::stop_token& stop,
-                                    const std::vector<EventRecord>& events,
-                                    absl::Status* error) {
-  // Each resource has its lane, so that its order is kept.
-  const std::size_t lanes = std::min(static_cast<std::size_t>(options_.lanes), events.size());
-  std::vector<std::vector<std::size_t>> places(lanes);
-  for (std::size_t i = 0; i < events.size(); ++i)
-    places[std::hash<std::string>()(events[i].resource_id) % lanes].push_back(i);
-  // Of the first one of each lane that could not be published.
-  std::vector<std::size_t> stopped_at(lanes, events.size());
-  std::vector<absl::Status> errors(lanes);
-  const auto run = [&](std::size_t lane) {
-    for (const std::size_t place : places[lane]) {
-      errors[lane] = Publish(stop, events[place]);
-      if (errors[lane].ok()) continue;
-      stopped_at[lane] = place;
-      return;
-    }
-  };
-  std::latch all(static_cast<std::ptrdiff_t>(lanes));
-  for (std::size_t lane = 0; lane < lanes; ++lane) {
-    const auto work = [&, lane] {
-      run(lane);
-      all.count_down();
-    };
-    if (lane + 1 == lanes || !lanes_.Submit(work).ok()) work();
-  }
-  all.wait();
-  const auto first = std::min_element(stopped_at.begin(), stopped_at.end());
-  *error = errors[static_cast<std::size_t>(first - stopped_at.begin())];
-  return *first == 0 ? 0 : events[*first - 1].position;
 }
 
 absl::Status EventRelay::Publish(const std::stop_token& stop, const EventRecord& event) {

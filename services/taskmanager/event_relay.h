@@ -1,16 +1,12 @@
 #pragma once
 
-#include <atomic>
-#include <cstdint>
 #include <stop_token>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
 
-#include "libtrove/base/executor.h"
 #include "libtrove/base/log.h"
 #include "libtrove/base/mutex.h"
 #include "libtrove/bus/bus.h"
@@ -19,8 +15,7 @@
 
 namespace trove::taskmanager {
 
-/// Publishes the store's events on the bus, those of one resource in the order in which they were
-/// committed. One relay of
+/// Publishes the store's events on the bus, in the order in which they were committed. One relay of
 /// all task managers does it at a time (the lease `events`). An event is marked only when the
 /// stream has it, so that nothing is lost while the bus is away, and its id keeps a repeated one
 /// single. Thread-safe.
@@ -33,7 +28,6 @@ class EventRelay {
     absl::Duration gather = absl::Milliseconds(20);
     absl::Duration lease = absl::Seconds(5);
     int batch = 500;
-    int lanes = 4;  ///< how many events are on their way to the bus at a time
   };
 
   /// The seams must outlive this object; begins at once.
@@ -52,10 +46,6 @@ class EventRelay {
   void Run(const std::stop_token& stop) TROVE_EXCLUDES(mutex_);
   // How many were published; 0 as well when another relay does it.
   absl::StatusOr<int> RelayOnce(const std::stop_token& stop);
-  // The position up to which all are published; 0: none. Sets `error` when that are not all.
-  std::int64_t PublishAll(const std::stop_token& stop,
-                          const std::vector<EventRecord>& events,
-                          absl::Status* error);
   absl::Status Publish(const std::stop_token& stop, const EventRecord& event);
 
   Store& store_;
@@ -63,13 +53,12 @@ class EventRelay {
   WorkerLease& worker_;
   const Options options_;
   const Log log_;
-  std::atomic<bool> stream_made_ = false;
-  WorkerId holder_;  // whose the lease was when it was last taken
+  bool stream_made_ = false;  // of this thread alone
+  WorkerId holder_;           // whose the lease was when it was last taken
   absl::Time held_until_ = absl::InfinitePast();
   Mutex mutex_;
   CondVar changed_;
   bool look_now_ TROVE_GUARDED_BY(mutex_) = false;
-  Executor lanes_;
   std::jthread thread_;
 };
 

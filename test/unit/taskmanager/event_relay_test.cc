@@ -1,9 +1,6 @@
 #include "services/taskmanager/event_relay.h"
 
-#include <map>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -49,28 +46,8 @@ struct Relayed {
   WorkerLease lease{*store, {}};
 };
 
-// Which events of each resource were published, in order.
-std::map<std::string, std::vector<EventId>> ByResource(const std::vector<EventRecord>& stored) {
-  std::map<std::string, std::vector<EventId>> ids;
-  for (const EventRecord& each : stored)
-    ids[each.resource + "/" + each.resource_id].push_back(each.id);
-  return ids;
-}
-template <typename Published>
-std::map<std::string, std::vector<EventId>> ByResource(const std::vector<Published>& published) {
-  std::map<std::string, std::vector<EventId>> ids;
-  for (const Published& each : published) {
-    mesh::v1::Event event;
-    TROVE_CHECK(event.ParseFromString(each.payload));
-    ids[event.subject()].push_back(each.msg_id);
-  }
-  return ids;
-}
-
-TEST_CASE(
-    "events are published once each, those of a resource in order, by whichever relay has "
-    "the lease",
-    "[unit][taskmanager]") {
+TEST_CASE("events are published once each, in order, by whichever relay has the lease",
+          "[unit][taskmanager]") {
   Relayed r;
   const auto one = r.Start();
   const auto two = r.Start();
@@ -79,8 +56,9 @@ TEST_CASE(
   REQUIRE(r.AllPublished());
   const auto stored = r.Stored();
   const auto published = r.bus.events();
-  CHECK(published.size() == stored.size());
-  CHECK(ByResource(published) == ByResource(stored));
+  REQUIRE(published.size() == stored.size());
+  for (std::size_t i = 0; i < stored.size(); ++i)
+    CHECK(published[i].msg_id == stored[i].id);
 }
 
 TEST_CASE("events wait for the bus and for the next relay", "[unit][taskmanager]") {
