@@ -318,7 +318,7 @@ MEASURES = ("create", "own", "rest", "memory", "heartbeats", "operations")
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="shorter runs, about a minute in all")
+    parser.add_argument("--quick", action="store_true", help="shorter runs, about two minutes in all")
     parser.add_argument("--only", action="append", choices=MEASURES, help="may be repeated")
     parser.add_argument("--json", metavar="FILE", help="write everything measured here")
     options = parser.parse_args()
