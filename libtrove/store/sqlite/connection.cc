@@ -22,12 +22,12 @@ constexpr int kBusyWaits = 2'500;  // five seconds without a call
 void ConfigureLibrary() {
   constexpr int kPageAndHeader = 4096 + 264;
   constexpr int kPagesAtOnce = 256;
-  static const bool done = [] {
+  static const bool kDone = [] {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     sqlite3_config(SQLITE_CONFIG_PAGECACHE, nullptr, kPageAndHeader, kPagesAtOnce);
     return true;
   }();
-  static_cast<void>(done);
+  static_cast<void>(kDone);
 }
 
 bool IsFull(int error) {

@@ -86,8 +86,10 @@ CREATE INDEX operations_due ON operations (due_at)
 CREATE INDEX operations_due_project ON operations (project_id, due_at)
   WHERE owner IS NULL AND finished_at IS NULL AND turn <> 1;
 CREATE INDEX operations_owner ON operations (owner, project_id) WHERE owner IS NOT NULL;
-CREATE INDEX operations_turn ON operations (host, project_id, due_at) WHERE turn = 1 AND finished_at IS NULL;
-CREATE INDEX operations_turn_deadline ON operations (deadline) WHERE turn = 1 AND finished_at IS NULL;
+CREATE INDEX operations_turn ON operations (host, project_id, due_at)
+  WHERE turn = 1 AND finished_at IS NULL;
+CREATE INDEX operations_turn_deadline ON operations (deadline)
+  WHERE turn = 1 AND finished_at IS NULL;
 CREATE INDEX operations_host ON operations (host) WHERE turn = 2 AND finished_at IS NULL;
 -- For lists: rows are in the order of their acceptance.
 CREATE INDEX operations_project ON operations (project_id);
