@@ -37,8 +37,10 @@ constexpr char kHelp[] =
     "The instance has its old version and its old data. Mend what the error names, and upgrade it "
     "again.";
 
+// With the whole id: ids that are made within a minute begin alike, and what an earlier upgrade
+// could not remove must not be taken for this one's.
 std::string SnapshotName(const Operation& operation) {
-  return "before-" + operation.id.value().substr(0, 8);
+  return "before-" + operation.id.value();
 }
 
 // The store has the old version until the last step.

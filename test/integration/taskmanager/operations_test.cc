@@ -1,5 +1,8 @@
 // Every operation on instances: well, badly, cancelled and pre-empted at every step, retried.
 
+#include <set>
+#include <string>
+
 #include <catch2/catch.hpp>
 
 #include "libtrove/model/instance_state.h"
@@ -269,8 +272,11 @@ TEST_CASE("a snapshot that cannot be removed does not fail an upgrade",
           "[integration][taskmanager]") {
   Stage s;
   s.mesh.provisioner.FailNext("RemoveSnapshot", 100, absl::InternalError("no"));
-  s.Succeed("instance.upgrade");
-  CHECK(s.mesh.provisioner.snapshots().size() == 1);
+  const OperationId upgrade = s.Begin("instance.upgrade");
+  REQUIRE(s.mesh.Ends(upgrade));
+  CHECK(s.mesh.Get(upgrade).state == OperationState::kSucceeded);
+  CHECK(s.mesh.provisioner.snapshots() ==
+        std::set<std::string>{s.made.volume_id.value() + "/before-" + upgrade.value()});
   s.mesh.provisioner.FailNext("RemoveSnapshot", 0, absl::OkStatus());
   REQUIRE(s.mesh.Ends(s.mesh.Delete(s.made.instance.id)));
   CHECK(NothingIsLeft(s.mesh));
