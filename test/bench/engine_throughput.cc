@@ -83,7 +83,8 @@ class Chains {
  public:
   Chains(bool restarts, int threads)
       : restarts_(restarts),
-        api_store_(OpenSeededStore({.path = folder_ / "trove.db", .clock = &clock_, .checkpoint = true})),
+        api_store_(
+            OpenSeededStore({.path = folder_ / "trove.db", .clock = &clock_, .checkpoint = true})),
         conductor_store_(OpenSeededStore(folder_ / "trove.db", clock_)),
         own_store_(OpenSeededStore(folder_ / "trove.db", clock_)),
         store_(*own_store_, [this](const Operation& operation) { OnEnded(operation); }),
