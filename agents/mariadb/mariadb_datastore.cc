@@ -54,6 +54,26 @@ struct Difference {
   std::set<std::string> at_start;  // only when it starts
 };
 
+// Nobody asks for these any more. One that a running server does not take back to what it is
+// started with (another variable may be in its way) goes back when it starts.
+absl::Status GoBack(Connection& connection,
+                    const std::set<std::string>& asked,
+                    Difference& difference) {
+  Changes back;
+  for (const auto& change : difference.dynamic)
+    if (asked.count(change.first) == 0) back.insert(change);
+  const absl::Status all = SetVariables(connection, difference.variables, back);
+  if (!absl::IsInvalidArgument(all)) return all;
+  for (const auto& change : back) {
+    const absl::Status set = SetVariables(connection, difference.variables, {change});
+    if (set.ok()) continue;
+    if (!absl::IsInvalidArgument(set)) return set;
+    difference.at_start.insert(change.first);
+    difference.dynamic.erase(change.first);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Difference> DifferenceOf(Connection& connection,
                                         const ServerConfig& running,
                                         const ServerConfig& config) {
@@ -165,8 +185,12 @@ absl::StatusOr<bool> MariadbDatastore::Configure(const Call& call,
     auto connection = server_.Connect(call.Within(call.Remaining() / 3), kMostEnds);
     TROVE_RETURN_IF_ERROR(call.Check());
     TROVE_ASSIGN_OR_RETURN(const std::optional<ServerConfig> running, server_.Running(call));
-    if (connection.ok() && running)
-      return Reconfigure(call, **connection, *running, config, restarting, say);
+    if (connection.ok() && running) {
+      std::set<std::string> asked;
+      for (const auto& [name, value] : settings.parameters)
+        asked.insert(name);
+      return Reconfigure(call, **connection, *running, config, asked, restarting, say);
+    }
   }
   // It serves nobody, so that nobody is disturbed.
   say("starting the server");
@@ -179,9 +203,12 @@ absl::StatusOr<bool> MariadbDatastore::Reconfigure(const Call& call,
                                                    Connection& connection,
                                                    const ServerConfig& running,
                                                    const ServerConfig& config,
+                                                   const std::set<std::string>& asked,
                                                    agent::Restarting restarting,
                                                    const agent::Progress& say) {
-  TROVE_ASSIGN_OR_RETURN(const Difference difference, DifferenceOf(connection, running, config));
+  TROVE_ASSIGN_OR_RETURN(Difference difference, DifferenceOf(connection, running, config));
+  if (restarting == agent::Restarting::kForbidden)
+    TROVE_RETURN_IF_ERROR(GoBack(connection, asked, difference));
   const bool restart = !difference.at_start.empty() || running.engine != config.engine;
   if (restart && restarting == agent::Restarting::kAllowed) {
     say("restarting the server");
@@ -266,7 +293,7 @@ absl::Status MariadbDatastore::Upgrade(const Call& call,
     TROVE_RETURN_IF_ERROR(server_.Stop(call));
   }
   TROVE_RETURN_IF_ERROR(committed());
-  say("starting the new version");
+  say("starting version " + settings.version_number);
   TROVE_RETURN_IF_ERROR(server_.Try(call, config, Fallback::kNone));
   say("bringing the system tables to the new version");
   TROVE_RETURN_IF_ERROR(UpgradeTables(call,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <absl/status/status.h>
@@ -53,6 +54,7 @@ class MariadbDatastore final : public agent::Datastore {
                                    Connection& connection,
                                    const ServerConfig& running,
                                    const ServerConfig& config,
+                                   const std::set<std::string>& asked,
                                    agent::Restarting restarting,
                                    const agent::Progress& say);
   absl::StatusOr<std::string> VersionBefore(const Call& call) const;

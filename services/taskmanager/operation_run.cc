@@ -204,7 +204,10 @@ OperationRun::Continue OperationRun::OnDone(const Done& done) {
   if (last) {
     operation_.state = OperationState::kSucceeded;
     operation_.finished_at = clock_.Now();
-    written = Write(done.effects, true);
+    // What went wrong before is mended, or of no weight any more.
+    std::vector<Effect> effects = {SetFault{}};
+    effects.insert(effects.end(), done.effects.begin(), done.effects.end());
+    written = Write(effects, true);
     if (written.ok()) {
       log_.Info("operation succeeded", {});
       return Result::kEnded;

@@ -63,6 +63,27 @@ TEST_CASE("what a running server can change is changed there, and goes back to i
   CHECK(stage.Global("init_connect").empty());
 }
 
+TEST_CASE("a default that a running server does not take back waits for its next start",
+          "[integration][mariadb]") {
+  ServerStage stage;
+  stage.Prepare();
+  ServerSettings settings = stage.settings();
+  // Larger than our own, which is smaller than the log's buffer: a server begins so, but does not
+  // go there.
+  settings.parameters = {{"innodb_log_file_size", "67108864"}};
+  const auto set = stage.Configure(settings, Restarting::kForbidden);
+  INFO(set.status() << stage.Logs());
+  REQUIRE(set.ok());
+  const auto back = stage.Configure(stage.settings(), Restarting::kForbidden);
+  INFO(back.status() << stage.Logs());
+  REQUIRE(back.ok());
+  CHECK(*back);
+  const auto restarted = stage.Configure(stage.settings(), Restarting::kAllowed);
+  REQUIRE(restarted.ok());
+  CHECK_FALSE(*restarted);
+  CHECK(stage.Global("innodb_log_file_size") == "8388608");
+}
+
 TEST_CASE("what needs a restart gets one when that is allowed, and else waits for it",
           "[integration][mariadb]") {
   ServerStage stage;
