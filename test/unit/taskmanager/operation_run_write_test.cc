@@ -176,7 +176,8 @@ TEST_CASE("steps that may be written together are", "[unit][taskmanager]") {
     CHECK(s.GetInstance().task == TaskStatus::kNone);
   }
   SECTION("the last of which clears a fault of before") {
-    s.run["a"] = [](StepContext&) {
+    s.run["a"] = [](StepContext& context) {
+      context.SetFact("seen", "a");
       return Done{Effects(SetFault{"it failed", "mend it"})};
     };
     s.Accept();
