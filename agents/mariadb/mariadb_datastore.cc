@@ -293,9 +293,11 @@ absl::Status MariadbDatastore::Upgrade(const Call& call,
     TROVE_RETURN_IF_ERROR(server_.Stop(call));
   }
   TROVE_RETURN_IF_ERROR(committed());
+  // Nobody is let in before it is certain that this version stays: what clients write to it would
+  // be lost if the old data were put back.
   say("starting version " + settings.version_number);
-  TROVE_RETURN_IF_ERROR(server_.Try(call, config, Fallback::kNone));
-  say("bringing the system tables to the new version");
+  TROVE_RETURN_IF_ERROR(server_.StartAlone(call, config));
+  say("bringing the system tables to version " + settings.version_number);
   TROVE_RETURN_IF_ERROR(UpgradeTables(call,
                                       {.engine = settings.engine,
                                        .socket = parts_.config.DatabaseSocket(),
@@ -305,9 +307,11 @@ absl::Status MariadbDatastore::Upgrade(const Call& call,
   TROVE_ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
                          server_.Connect(call, kMostEnds));
   TROVE_ASSIGN_OR_RETURN(const std::string version, VersionOf(*connection));
-  if (agent::CompareVersions(version, settings.version_number) >= 0) return absl::OkStatus();
-  return absl::InvalidArgumentError("the engine is " + version + " and not " +
-                                    settings.version_number);
+  if (agent::CompareVersions(version, settings.version_number) < 0)
+    return absl::InvalidArgumentError("the engine is " + version + " and not " +
+                                      settings.version_number);
+  say("letting clients in");
+  return server_.Try(call, config, Fallback::kNone);
 }
 
 absl::Status MariadbDatastore::Adopt(const Call& call,

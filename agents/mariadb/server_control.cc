@@ -199,6 +199,18 @@ absl::Status ServerControl::Try(const Call& call, const ServerConfig& config, Fa
       MessageOf(up) + "; and the former configuration does not help: " + MessageOf(restored));
 }
 
+absl::Status ServerControl::StartAlone(const Call& call, ServerConfig config) {
+  TROVE_RETURN_IF_ERROR(Stop(call));
+  config.variables["skip_networking"] = "ON";
+  absl::Status up = WriteConfig(private_file_, config);
+  if (up.ok()) up = Launch(call, config, private_file_);
+  if (up.ok()) up = Connect(call, 1).status();
+  if (up.ok()) return up;
+  if (absl::IsFailedPrecondition(up)) up = absl::InvalidArgumentError(MessageOf(up));
+  Stop(CallFor(kBackLimit)).IgnoreError();  // what is said is why it did not start
+  return up;
+}
+
 absl::Status ServerControl::StartPrivately(const Call& call,
                                            ServerConfig config,
                                            const std::string& statements) {
@@ -214,7 +226,9 @@ absl::Status ServerControl::StartPrivately(const Call& call,
 absl::Status ServerControl::Stop(const Call& call, absl::Duration patience) const {
   TROVE_ASSIGN_OR_RETURN(const keeper::ProcessStatus process, parts_.server.Status(call));
   // One that is told to end while it runs its first statements hangs for ever now and then.
-  const bool is_private = process.running && DefaultsFileOf(process.pid) == private_file_;
+  std::error_code error;
+  const bool is_private = process.running && DefaultsFileOf(process.pid) == private_file_ &&
+                          fs::exists(statements_file_, error);
   // What follows, as in a restart, needs its time too when the server does not hear.
   TROVE_RETURN_IF_ERROR(parts_.server.Stop(
       call, SIGTERM, std::min(is_private ? kPrivateGrace : patience, call.Remaining() / 2)));

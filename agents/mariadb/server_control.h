@@ -53,6 +53,9 @@ class ServerControl {
   /// stopped and, with the fallback, started as it was (unless that was another engine). Errors:
   /// kInvalidArgument: it does not start so, with its own words.
   absl::Status Try(const Call& call, const ServerConfig& config, Fallback fallback);
+  /// Stops the server and starts one with `config` that nobody but this agent reaches, until Try or
+  /// StartLastGood. Waits until it answers. Errors: as Try, which leaves none running.
+  absl::Status StartAlone(const Call& call, ServerConfig config);
   /// Starts a server nobody but this agent reaches, after it has run `statements` (a line each).
   /// They lie in a file of 0600, which Stop removes.
   absl::Status StartPrivately(const Call& call, ServerConfig config, const std::string& statements);

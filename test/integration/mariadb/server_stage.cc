@@ -214,7 +214,8 @@ absl::StatusOr<bool> ServerStage::Configure(const agent::ServerSettings& setting
   return done;
 }
 
-absl::Status ServerStage::Upgrade(const agent::ServerSettings& settings) {
+absl::Status ServerStage::Upgrade(const agent::ServerSettings& settings,
+                                  const agent::Progress& say) {
   return datastore_->Upgrade(
       Soon(),
       settings,
@@ -222,7 +223,7 @@ absl::Status ServerStage::Upgrade(const agent::ServerSettings& settings) {
         Remember(settings);
         return absl::OkStatus();
       },
-      [](std::string_view) {});
+      say);
 }
 
 absl::Status ServerStage::Start() {

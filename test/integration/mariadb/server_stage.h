@@ -54,7 +54,8 @@ class ServerStage {
   agent::GuestState& state() { return *state_; }
   absl::StatusOr<bool> Configure(const agent::ServerSettings& settings,
                                  agent::Restarting restarting = agent::Restarting::kAllowed);
-  absl::Status Upgrade(const agent::ServerSettings& settings);
+  absl::Status Upgrade(
+      const agent::ServerSettings& settings, const agent::Progress& say = [](std::string_view) {});
   absl::Status Start();
 
   /// Does `what` in a process of its own, which dies by SIGKILL after `life`, or when the datastore

@@ -56,6 +56,24 @@ TEST_CASE("a server is upgraded to another engine with its data", "[integration]
   CHECK(std::filesystem::exists(proof));
 }
 
+TEST_CASE("nobody writes to a new version before it is certain that it stays",
+          "[integration][mariadb]") {
+  ServerStage stage;
+  stage.Prepare();
+  WriteRow(stage);
+  bool looked = false;
+  const absl::Status done = stage.Upgrade(NewVersion(stage), [&](std::string_view progress) {
+    if (progress.find("system tables") == std::string_view::npos) return;
+    looked = true;
+    CHECK(IsError(stage.AskAsAnn("SELECT 1")));
+  });
+  INFO(done << stage.Logs());
+  REQUIRE(done.ok());
+  CHECK(looked);
+  CHECK(HasRow(stage));
+  CHECK(stage.Global("skip_networking") == "0");
+}
+
 TEST_CASE("what cannot be upgraded is refused before anything is touched",
           "[integration][mariadb]") {
   ServerStage stage;
