@@ -131,14 +131,14 @@ absl::StatusOr<OperationWritten> HistoryStore::WriteOperation(const Call& call,
     return store_.WriteOperation(call, worker, write);
   if (history_ == nullptr) SaveHistory(HistoryOf(operation), folder_);
   if (history_ != nullptr && IsThePlace(operation)) return Replace(call, worker, write);
-  const auto written = store_.WriteOperation(call, worker, write);
-  if (written.ok() && cancel_ && operation.state == OperationState::kWaiting) {
+  // Before the wait is recorded: after it, what it waits for may come first.
+  if (cancel_ && operation.state == OperationState::kWaiting) {
     Requester somebody;
     somebody.project_id = operation.project_id;
     somebody.user = "somebody";
     store_.CancelOperation(call, somebody, operation.id).IgnoreError();  // past its last chance
   }
-  return written;
+  return store_.WriteOperation(call, worker, write);
 }
 
 bool HistoryStore::IsThePlace(const Operation& operation) {

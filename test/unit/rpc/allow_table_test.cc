@@ -9,7 +9,10 @@
 #include "trove/mesh/v1/conductor.pb.h"
 #include "trove/mesh/v1/guest_agent.pb.h"
 #include "trove/mesh/v1/task_manager.pb.h"
+#include "trove/v1/audit.pb.h"
+#include "trove/v1/configuration.pb.h"
 #include "trove/v1/datastore.pb.h"
+#include "trove/v1/event.pb.h"
 #include "trove/v1/flavor.pb.h"
 #include "trove/v1/instance.pb.h"
 #include "trove/v1/limits.pb.h"
@@ -65,7 +68,10 @@ TEST_CASE("a row says who may call where and everything else is denied", "[unit]
 TEST_CASE("the project's table has a row for every rpc of every contract and no other",
           "[unit][rpc]") {
   const google::protobuf::FileDescriptor* files[] = {
+      v1::ListAuditRecordsRequest::descriptor()->file(),
+      v1::GetConfigurationRequest::descriptor()->file(),
       v1::GetDatastoreRequest::descriptor()->file(),
+      v1::ListEventsRequest::descriptor()->file(),
       v1::GetFlavorRequest::descriptor()->file(),
       v1::GetInstanceRequest::descriptor()->file(),
       v1::GetLimitsRequest::descriptor()->file(),

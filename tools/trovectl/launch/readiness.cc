@@ -58,6 +58,10 @@ absl::StatusOr<UniqueFd> Connect(const Call& call, const std::string& address, i
 absl::Status CheckAnswer(const std::string& answer) {
   const std::string line = answer.substr(0, answer.find('\r'));
   if (line.starts_with("HTTP/1.1 200")) return absl::OkStatus();
+  // It lives, and waits for another one.
+  if (line.starts_with("HTTP/")) {
+    return absl::FailedPreconditionError("GET /healthcheck was answered with: " + line);
+  }
   return absl::UnavailableError("GET /healthcheck was answered with: " +
                                 (line.empty() ? "nothing" : line));
 }

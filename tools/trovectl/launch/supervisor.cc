@@ -154,8 +154,10 @@ void Supervisor::Check(Child& child) {
   if (!child.ready || absl::Now() < child.probe_at) return;
   const absl::Status answer = child.spec.probe(CallFor(options_.probe_limit));
   const absl::Time now = absl::Now();
-  child.probe_at = now + (answer.ok() ? options_.probe_every : options_.probe_again);
-  if (answer.ok()) {
+  // One that says that it cannot serve now, as another one is away, does not hang.
+  const bool answered = answer.ok() || absl::IsFailedPrecondition(answer);
+  child.probe_at = now + (answered ? options_.probe_every : options_.probe_again);
+  if (answered) {
     child.answered_at = now;
     child.silent_since = absl::InfiniteFuture();
     return;
