@@ -26,6 +26,7 @@ PASSWORD = "bench-only-0815"
 class Bench:
     def __init__(self, quick):
         self.quick = quick
+        self.many = "rows1000" if quick else "rows100000"
         self.report = Report()
         self.folder = Path(tempfile.mkdtemp(prefix="trove-bench."))
         self.folder.chmod(0o711)  # a guest has a user of its own, who must reach its folder
@@ -110,14 +111,14 @@ class Bench:
         self.report.add("  90th percentile", sorted(times)[int(len(times) * 0.9)], "ms")
 
     def sim(self):
-        """The mesh without hosts, with 20 and 1,000 instances in projects of their own."""
+        """The mesh without hosts, with few and with many instances in projects of their own."""
         for mesh in self.meshes:
             if mesh.folder.name == "sim":
                 return mesh
         programs = bench_programs(PRODUCT, BENCH, ROOT, self.folder)
         mesh = self.start("sim", programs)
         mesh.down()
-        for project, count in (("rows20", 20), ("rows1000", 1000)):
+        for project, count in (("rows20", 20), (self.many, int(self.many.removeprefix("rows")))):
             subprocess.run([BENCH / "trove-bench-seed", mesh.folder / "store/trove.db", project,
                             str(count)], check=True)
         mesh.up()
@@ -128,13 +129,13 @@ class Bench:
     def rest(self):
         """Lists and shows: rates, latencies, CPU, SQL statements."""
         mesh = self.sim()
-        for project in ("rows20", "rows1000"):
+        for project in ("rows20", self.many):
             token = mesh.token(project)
             rows = mesh.client(project).ask("GET", "instances")[1]["instances"]
             base = f"/v1.0/{project}/instances"
             self.read(mesh, token, f"list of 20 of {project.removeprefix('rows')}", [base],
                       at_most_cpu=0.7, full=project == "rows20")
-            if project == "rows1000":
+            if project == self.many:
                 self.read(mesh, token, "show", [f"{base}/{row['id']}" for row in rows],
                           at_most_cpu=0.35, full=True)
 

@@ -2,9 +2,15 @@
 //   trove-bench-seed STORE PROJECT COUNT
 // They lie at a placement that no provisioner answers for, so nobody tends them.
 
+#include <atomic>
 #include <charconv>
+#include <cstddef>
 #include <cstdio>
+#include <functional>
 #include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "libtrove/base/clock.h"
 #include "libtrove/base/status_macros.h"
@@ -41,6 +47,55 @@ NewInstance Wanted(const ProjectId& project,
   return made;
 }
 
+// Does it for 0 to `count` - 1, several at a time so that the store commits them together; the
+// first error ends it.
+absl::Status ForEach(int count, const std::function<absl::Status(int)>& each) {
+  constexpr int kAtATime = 32;
+  std::atomic<int> next = 0;
+  std::vector<absl::Status> ends(kAtATime);
+  {
+    std::vector<std::jthread> threads;
+    for (absl::Status& end : ends)
+      threads.emplace_back([&] {
+        for (int i = next++; i < count && end.ok(); i = next++)
+          end = each(i);
+      });
+  }
+  for (const absl::Status& end : ends)
+    TROVE_RETURN_IF_ERROR(end);
+  return absl::OkStatus();
+}
+
+// What building it would have written. Addresses differ from those of another seeding.
+OperationWrite Built(Operation operation, const std::string& number, int seeding, int n) {
+  OperationWrite write;
+  write.operation = std::move(operation);
+  write.operation.state = OperationState::kSucceeded;
+  const std::string address = "10." + std::to_string(seeding / 250 % 250) + "." +
+                              std::to_string(seeding % 250) + "." + std::to_string(n / 10'000 + 1);
+  write.effects = {
+      PlaceGuest{.placement = "seeded:nowhere", .control_endpoint = "unix:/nowhere", .uid = 0},
+      AssignEndpoint{.address = address, .port = 20'000 + n % 10'000},
+      SetVolumeState{VolumeState::kReady},
+      SetTask{TaskStatus::kNone},
+      SetService{ServiceStatus::kHealthy},
+      SetRunningVersion{number}};
+  return write;
+}
+
+// Nobody waits for these events, and publishing them would disturb what is measured.
+absl::Status ForgetEvents(Store& store, const WorkerId& worker) {
+  while (true) {
+    TROVE_RETURN_IF_ERROR(store.RenewWorker(SeedCall(), worker, absl::Seconds(60)));
+    TROVE_ASSIGN_OR_RETURN(const bool held,
+                           store.HoldLease(SeedCall(), "events", worker, absl::Seconds(60)));
+    if (!held) return absl::UnavailableError("somebody else publishes events: stop the mesh");
+    TROVE_ASSIGN_OR_RETURN(const auto events, store.StampEvents(SeedCall(), worker, 10'000));
+    if (events.empty()) return absl::OkStatus();
+    TROVE_RETURN_IF_ERROR(store.MarkPublished(SeedCall(), worker, events.back().position));
+  }
+}
+
 absl::Status Seed(const std::string& path, const ProjectId& project, int count) {
   const SystemClock clock;
   TROVE_ASSIGN_OR_RETURN(const auto store, OpenSqliteStore({.path = path, .clock = &clock}));
@@ -48,42 +103,36 @@ absl::Status Seed(const std::string& path, const ProjectId& project, int count) 
   TROVE_ASSIGN_OR_RETURN(const auto flavors, store->ListFlavors(SeedCall()));
   if (datastores.empty() || datastores[0].versions.empty() || flavors.empty())
     return absl::FailedPreconditionError("the store has no catalogue: start the mesh once");
+  const DatastoreVersion& version = datastores[0].versions[0];
   Requester requester;
   requester.project_id = project;
   requester.user = "bench";
-  for (int i = 0; i < count; ++i) {
-    TROVE_RETURN_IF_ERROR(
-        store
-            ->CreateInstance(SeedCall(),
-                             requester,
-                             Wanted(project, datastores[0].versions[0].id, flavors[0].id, i))
-            .status());
-  }
+  TROVE_RETURN_IF_ERROR(ForEach(count, [&](int i) {
+    return store
+        ->CreateInstance(SeedCall(), requester, Wanted(project, version.id, flavors[0].id, i))
+        .status();
+  }));
   const WorkerId worker("bench-" + NewUuid());
-  TROVE_RETURN_IF_ERROR(store->RenewWorker(SeedCall(), worker, absl::Seconds(60)));
-  int port = 0;
-  while (port < count) {
+  for (int done = 0; done < count;) {
+    TROVE_RETURN_IF_ERROR(store->RenewWorker(SeedCall(), worker, absl::Seconds(60)));
     TROVE_ASSIGN_OR_RETURN(Store::Claims claims,
-                           store->ClaimDue(SeedCall(), worker, {.operations = 100}));
+                           store->ClaimDue(SeedCall(), worker, {.operations = 500}));
     if (claims.operations.empty()) return absl::InternalError("operations are missing");
-    for (ClaimedOperation& claimed : claims.operations) {
-      OperationWrite write;
-      write.operation = std::move(claimed.operation);
-      write.operation.state = OperationState::kSucceeded;
-      // One address for each kind of seeding, so that no two endpoints are the same.
-      const std::string address =
-          "10." + std::to_string(count / 250) + "." + std::to_string(count % 250) + ".1";
-      write.effects = {
-          PlaceGuest{.placement = "seeded:nowhere", .control_endpoint = "unix:/nowhere", .uid = 0},
-          AssignEndpoint{.address = address, .port = 20'000 + port},
-          SetVolumeState{VolumeState::kReady},
-          SetTask{TaskStatus::kNone},
-          SetService{ServiceStatus::kHealthy},
-          SetRunningVersion{datastores[0].versions[0].number}};
-      TROVE_RETURN_IF_ERROR(store->WriteOperation(SeedCall(), worker, write).status());
-      ++port;
-    }
+    const int claimed = static_cast<int>(claims.operations.size());
+    TROVE_RETURN_IF_ERROR(ForEach(claimed, [&](int i) {
+      return store
+          ->WriteOperation(
+              SeedCall(),
+              worker,
+              Built(std::move(claims.operations[static_cast<std::size_t>(i)].operation),
+                    version.number,
+                    count,
+                    done + i))
+          .status();
+    }));
+    done += claimed;
   }
+  TROVE_RETURN_IF_ERROR(ForgetEvents(*store, worker));
   return store->ReleaseWorker(SeedCall(), worker);
 }
 
