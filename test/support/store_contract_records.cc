@@ -344,7 +344,9 @@ void CheckEffects(const MakeStore& make) {
     CHECK((*quotas)[1].in_use == 1024);
     CHECK((*quotas)[2].in_use == 5);
     mesh.Succeed(worker, operation, {BuryInstance{}});
-    for (const Quota& quota : mesh.store->GetQuotas(SoonCall(), ProjectId("p")).value())
+    const auto after = mesh.store->GetQuotas(SoonCall(), ProjectId("p"));
+    REQUIRE(after.ok());
+    for (const Quota& quota : *after)
       CHECK(quota.in_use == 0);
   }
   SECTION("a guest that begins a new life keeps its place alone") {
